@@ -1,0 +1,32 @@
+"""Floor 5: rollouts, metrics, the evaluation against truth, baselines and solver, and its report."""
+
+from kanop.evaluation.metrics import (
+    correlation,
+    correlation_time,
+    diverged_share,
+    geometric_mean,
+    invariant_drift,
+    nrmse,
+    relative_l2,
+    relative_l2_full,
+    vrmse,
+)
+from kanop.evaluation.rollout import rollout
+from kanop.evaluation.spectra import band_errors, energy_spectrum, log_spectral_distance, mode_radius
+
+__all__ = [
+    "band_errors",
+    "correlation",
+    "correlation_time",
+    "diverged_share",
+    "energy_spectrum",
+    "geometric_mean",
+    "invariant_drift",
+    "log_spectral_distance",
+    "mode_radius",
+    "nrmse",
+    "relative_l2",
+    "relative_l2_full",
+    "rollout",
+    "vrmse",
+]
