@@ -1,7 +1,27 @@
 """Floor 1: grids, random fields, equations, integrators. Numerics only, nothing that learns."""
 
+from kanop.solvers.derivatives import GridDerivatives
+from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equations import Burgers
 from kanop.solvers.errors import DataError, KanopError, SolverDiverged
+from kanop.solvers.etdrk import SCHEMES
 from kanop.solvers.fields import FieldSpec, Trajectory
 from kanop.solvers.grid import Grid
+from kanop.solvers.random_fields import GaussianRandomField
+from kanop.solvers.solve import solve
 
-__all__ = ["DataError", "FieldSpec", "Grid", "KanopError", "SolverDiverged", "Trajectory"]
+__all__ = [
+    "SCHEMES",
+    "Burgers",
+    "DataError",
+    "Derivatives",
+    "Equation",
+    "FieldSpec",
+    "GaussianRandomField",
+    "Grid",
+    "GridDerivatives",
+    "KanopError",
+    "SolverDiverged",
+    "Trajectory",
+    "solve",
+]

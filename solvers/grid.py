@@ -123,6 +123,11 @@ class Grid:
         """Shape of the array of coefficients."""
         return tuple(len(m) for m in self.modes)
 
+    @property
+    def spectral_dtype(self) -> torch.dtype:
+        """Type of the coefficients: complex as soon as one axis is periodic."""
+        return self.dtype.to_complex() if self._periodic else self.dtype
+
     @cached_property
     def k(self) -> tuple[Float[Tensor, "..."], ...]:
         """Wavenumbers per axis, 2πm/L (πm/L at walls), shaped to broadcast over `spectral_shape`."""

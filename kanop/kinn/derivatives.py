@@ -1,0 +1,86 @@
+"""`Derivatives` of functions of (t, x, …) at scattered points, by nested reverse-mode differentiation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kanop.solvers import KanopError
+from kanop.solvers.errors import nearest
+
+__all__ = ["AutogradDerivatives"]
+
+
+class AutogradDerivatives:
+    r"""∂f/∂x at n points by torch.autograd, nested for higher derivatives: exact to rounding.
+
+    Parameters
+    ----------
+    functions : f(t, x, …) ↦ (n,) by name, each differentiable as often as the residual asks
+    time : (n,) times of the points
+    coordinates : one (n,) tensor an axis
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, Callable[..., Tensor]],
+        time: Float[Tensor, " n"],
+        coordinates: Sequence[Float[Tensor, " n"]],
+    ) -> None:
+        self._time = time.detach().requires_grad_()
+        self._coordinates = tuple(x.detach().requires_grad_() for x in coordinates)
+        self._fields = {name: f(self._time, *self._coordinates) for name, f in functions.items()}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._fields:
+            raise KanopError(nearest(name, self._fields, "field"))
+        return self._fields[name]
+
+    @property
+    def coordinates(self) -> tuple[Tensor, ...]:
+        return self._coordinates
+
+    @property
+    def time(self) -> Tensor:
+        return self._time
+
+    def t(self, f: Tensor) -> Tensor:
+        return _derivative(f, self._time)
+
+    def x(self, f: Tensor, order: int = 1) -> Tensor:
+        return self._along(0, f, order)
+
+    def y(self, f: Tensor, order: int = 1) -> Tensor:
+        return self._along(1, f, order)
+
+    def z(self, f: Tensor, order: int = 1) -> Tensor:
+        return self._along(2, f, order)
+
+    def grad(self, f: Tensor) -> tuple[Tensor, ...]:
+        return tuple(_derivative(f, x) for x in self._coordinates)
+
+    def div(self, flux: Sequence[Tensor]) -> Tensor:
+        return torch.stack([_derivative(q, x) for q, x in zip(flux, self._coordinates, strict=True)]).sum(0)
+
+    def flux(self, a: Tensor, f: Tensor) -> tuple[Tensor, ...]:
+        return tuple(a * g for g in self.grad(f))
+
+    def laplacian(self, f: Tensor) -> Tensor:
+        return self.div(self.grad(f))
+
+    def _along(self, axis: int, f: Tensor, order: int) -> Tensor:
+        if axis >= len(self._coordinates):
+            raise KanopError(f"points with {len(self._coordinates)} coordinates have no derivative along {'xyz'[axis]}")
+        for _ in range(order):
+            f = _derivative(f, self._coordinates[axis])
+        return f
+
+
+def _derivative(f: Tensor, x: Tensor) -> Tensor:
+    if not f.requires_grad:
+        return torch.zeros_like(x)
+    (gradient,) = torch.autograd.grad(f.sum(), x, create_graph=True, allow_unused=True)
+    return torch.zeros_like(x) if gradient is None else gradient

@@ -1,0 +1,112 @@
+r"""What an equation is: physics only, no grid and no time step.
+
+How residuals stand on `Derivatives`, with the three kinds that the interface was settled on:
+
+* Burgers: D.t(u) + D.x(u²/2) − ν D.laplacian(u) = 0, with u = D["u"];
+* Navier-Stokes in (ω, ψ), ψ an auxiliary unknown because residuals are local:
+  D.t(ω) + D.y(ψ) D.x(ω) − D.x(ψ) D.y(ω) − ν D.laplacian(ω) − f = 0 and D.laplacian(ψ) + ω = 0;
+* Darcy: D.div(D.flux(a, u)) + f = 0. The flux a∇u belongs to D since a may jump: a grid takes harmonic means at the
+  faces, collocation the plain product.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Protocol
+
+from jaxtyping import Float, Inexact
+from torch import Tensor
+
+from kanop.solvers.errors import KanopError
+from kanop.solvers.grid import Grid
+
+__all__ = ["Derivatives", "Equation"]
+
+
+class Derivatives(Protocol):
+    """Fields and their derivatives: by FFT and finite differences on a grid, by automatic differentiation at points.
+
+    All tensors that one D hands out have one shape; what D hands out may be combined point by point and differentiated again.
+    """
+
+    def __getitem__(self, name: str) -> Tensor:
+        """The field `name`, an evolved or an auxiliary one, or a given coefficient."""
+
+    @property
+    def coordinates(self) -> tuple[Tensor, ...]:
+        """(x, y, z) as far as there are axes; for sources and exact solutions."""
+
+    @property
+    def time(self) -> Tensor:
+        """t of every value."""
+
+    def t(self, f: Tensor) -> Tensor:
+        """∂f/∂t."""
+
+    def x(self, f: Tensor, order: int = 1) -> Tensor:
+        """∂f/∂x, or a higher derivative."""
+
+    def y(self, f: Tensor, order: int = 1) -> Tensor:
+        """∂f/∂y."""
+
+    def z(self, f: Tensor, order: int = 1) -> Tensor:
+        """∂f/∂z."""
+
+    def grad(self, f: Tensor) -> tuple[Tensor, ...]:
+        """∇f, one tensor an axis."""
+
+    def div(self, flux: tuple[Tensor, ...]) -> Tensor:
+        """∇·flux of a vector given by its components."""
+
+    def flux(self, a: Tensor, f: Tensor) -> tuple[Tensor, ...]:
+        """a∇f for a coefficient that may jump, in the form that `div` of the same D takes."""
+
+    def laplacian(self, f: Tensor) -> Tensor:
+        """Δf."""
+
+
+class Equation(ABC):
+    r"""∂u/∂t = L u + N(u, t): the physics that solver, losses, physics-informed networks and report share.
+
+    A subclass is a frozen dataclass whose fields are the physical constants. `linear` and `nonlinear` state it for spectral
+    solvers, `residual` for everything else; `kanop.testing.check_equation` holds them to the same solutions.
+    """
+
+    channels: ClassVar[tuple[str, ...]]
+    """Names of the evolved fields, in channel order."""
+
+    auxiliary: ClassVar[tuple[str, ...]] = ()
+    """Names of the unknowns that only `residual` knows (a stream function, a pressure)."""
+
+    ndim: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    """Numbers of axes for which the equation makes sense."""
+
+    degree: ClassVar[int]
+    """Polynomial degree of N in u: sets the dealiasing (2 for quadratic terms)."""
+
+    @abstractmethod
+    def linear(self, grid: Grid) -> Inexact[Tensor, "c *k"]:
+        """Symbol of L, one value a mode."""
+
+    @abstractmethod
+    def nonlinear(
+        self, u_hat: Inexact[Tensor, "b c *k"], grid: Grid, t: float | Tensor
+    ) -> Inexact[Tensor, "b c *k"]:
+        """Coefficients of N(u, t); the caller dealiases. `t` is a number, or (b, 1, *1) where samples differ in time."""
+
+    @abstractmethod
+    def residual(self, D: Derivatives) -> dict[str, Tensor]:
+        """∂u/∂t − L u − N(u, t) by name of the equation it belongs to: zero on solutions. Local in space and time."""
+
+    def supply(self, u: Float[Tensor, "... c *x"], grid: Grid) -> dict[str, Tensor]:
+        """Auxiliary fields, found from the evolved ones on a grid; the base equation has none."""
+        return {}
+
+    def invariants(self, u: Float[Tensor, "... c *x"], grid: Grid) -> Mapping[str, Float[Tensor, "..."]]:
+        """Quantities that the exact solution conserves, by name; none unless an equation says so."""
+        return {}
+
+    def exact(self, u0: Float[Tensor, "c n"], grid: Grid) -> Callable[..., Tensor]:
+        """A differentiable function (t, *x) ↦ u that starts as `u0`, for equations that have one."""
+        raise KanopError(f"{type(self).__name__} has no exact solution for given initial values")

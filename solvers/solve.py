@@ -1,0 +1,157 @@
+"""`solve`: one loop over exponential Runge-Kutta steps, with given or with controlled steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float, Inexact
+from torch import Tensor
+
+from kanop.solvers.control import controlled_steps
+from kanop.solvers.equation import Equation
+from kanop.solvers.errors import KanopError, SolverDiverged, check, nearest
+from kanop.solvers.etdrk import SCHEMES, Coefficients, coefficients, increment
+from kanop.solvers.fields import Trajectory
+from kanop.solvers.grid import Grid
+
+__all__ = ["Stepper", "solve"]
+
+# Steps between two looks at whether the state is still finite: a look waits for the device.
+LOOK_EVERY = 32
+
+
+def solve(
+    equation: Equation,
+    u0: Float[Tensor, "b c *x"],
+    grid: Grid,
+    times: Sequence[float],
+    dt: float | Sequence[tuple[float, float]] | None = None,
+    tolerance: float | None = None,
+    scheme: str = "etdrk4",
+) -> Trajectory:
+    r"""Integrate ∂u/∂t = L u + N(u, t) from u(times[0]) = u0 and return the frames at `times`.
+
+    The initial state is truncated to the modes that the equation's dealiasing keeps, so the first frame is what the solver
+    started from. Frames between two steps come from that step taken again with the shorter length: saving changes nothing.
+
+    Parameters
+    ----------
+    equation : the physics
+    u0 : (b, c, *x) states at times[0], cast to the grid's precision
+    grid : a periodic grid; its dtype and device are those of the computation
+    times : increasing times, the first that of u0
+    dt : fixed step, or (until, dt) pairs for steps that change at given times, e.g. [(0.01, 1e-4), (1, 4e-3)]
+    tolerance : instead of dt: relative L2 error per unit of time, for each sample by itself; steps are powers of two
+    scheme : "etdrk1" … "etdrk4" (Cox and Matthews 2002)
+
+    Returns
+    -------
+    Trajectory with u of shape (b, len(times), c, *x) and the number of steps per sample
+
+    Raises
+    ------
+    SolverDiverged : a sample stopped being finite, or needs steps below 2⁻⁴⁰
+    KanopError : shapes, times or steps that make no sense
+    """
+    times = [float(t) for t in times]
+    _check_input(equation, u0, grid, times, scheme)
+    check((dt is None) != (tolerance is None), f"give either dt or tolerance, got dt={dt}, tolerance={tolerance}")
+    stepper = Stepper(equation, grid, scheme)
+    u_hat = stepper.mask * grid.to_spectral(u0.to(grid.device, grid.dtype))
+    frames = grid.to_physical(u_hat).new_empty((len(u0), len(times), *u0.shape[1:]))
+    frames[:, 0] = grid.to_physical(u_hat)
+    if tolerance is not None:
+        steps = controlled_steps(stepper, u_hat, times, tolerance, frames)
+    else:
+        steps = _given_steps(stepper, u_hat, times, schedule(times, dt), frames)  # type: ignore[arg-type]
+    moments = torch.tensor(times, dtype=torch.float64, device=grid.device)
+    return Trajectory(frames, moments, grid, equation.channels, steps)
+
+
+class Stepper:
+    """One equation on one grid under one scheme: `advance(u_hat, t, h)`, with the coefficients of each h made once."""
+
+    def __init__(self, equation: Equation, grid: Grid, scheme: str) -> None:
+        self.equation, self.grid, self.scheme = equation, grid, SCHEMES[scheme]
+        self.mask = grid.dealias_mask(equation.degree)
+        self._linear = equation.linear(grid.to(dtype=torch.float64))
+        self.coefficients = lru_cache(maxsize=64)(self._coefficients)
+
+    def _coefficients(self, h: float) -> Coefficients:
+        return coefficients(self.scheme, self._linear, h, self.mask, self.grid.spectral_dtype)
+
+    def increment(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float) -> Inexact[Tensor, "b c *k"]:
+        """u(t + h) − u(t)."""
+        return increment(self.coefficients(h), self._nonlinear, u_hat, t)
+
+    def _nonlinear(self, u_hat: Tensor, t: float | Tensor) -> Tensor:
+        return self.equation.nonlinear(u_hat, self.grid, t)
+
+
+def schedule(times: Sequence[float], dt: float | Sequence[Sequence[float]]) -> Iterator[tuple[float, float]]:
+    """The (t, h) of every given step. The last step of a segment is cut to end on its `until`."""
+    segments = [(times[-1], float(dt))] if isinstance(dt, int | float) else [(float(u), float(h)) for u, h in dt]
+    ends = [times[0], *(until for until, _ in segments)]
+    rising = all(a < b for a, b in zip(ends, ends[1:], strict=False))
+    check(
+        rising and ends[-1] >= times[-1] * (1 - 1e-12),
+        f"the steps must reach from t = {times[0]} to {times[-1]} in rising segments (until, dt), got {segments}",
+    )
+    for start, (until, h) in zip(ends, segments, strict=False):
+        check(0 < h < math.inf, f"expected a positive time step, got dt = {h}")
+        count = max(1, math.ceil((until - start) / h * (1 - 1e-12) - 1e-9))
+        for i in range(count):
+            left = until - start - i * h
+            yield start + i * h, (h if i < count - 1 or abs(left - h) < 1e-9 * h else left)
+
+
+def _given_steps(
+    stepper: Stepper, u_hat: Tensor, times: list[float], steps: Iterator[tuple[float, float]], frames: Tensor
+) -> Tensor:
+    frame, good, taken = 1, times[0], 0
+    # Kahan's compensation: without it a smaller step makes single precision worse.
+    lost = torch.zeros_like(u_hat)
+    for taken, (t, h) in enumerate(steps, start=1):
+        while frame < len(times) and times[frame] < t + h - 1e-9 * h:
+            part = stepper.increment(u_hat, t, times[frame] - t)
+            frames[:, frame] = stepper.grid.to_physical(u_hat + part)
+            frame += 1
+        change = stepper.increment(u_hat, t, h) - lost
+        previous, u_hat = u_hat, u_hat + change
+        lost = (u_hat - previous) - change
+        reached = frame < len(times) and times[frame] <= t + h + 1e-9 * h
+        if reached:
+            frames[:, frame] = stepper.grid.to_physical(u_hat)
+            frame += 1
+        if reached or taken % LOOK_EVERY == 0:
+            _check_finite(u_hat, good, h)
+            good = t + h
+        if frame == len(times):
+            break
+    return torch.full((len(frames),), taken)
+
+
+def _check_finite(u_hat: Tensor, good: float, h: float) -> None:
+    finite = torch.isfinite(torch.view_as_real(u_hat) if u_hat.is_complex() else u_hat).flatten(1).all(1)
+    if not bool(finite.all()):
+        sample = int((~finite).nonzero()[0])
+        raise SolverDiverged(sample, good, h, f"take a smaller step (try dt = {h / 4:.2g}) or tolerance=1e-6")
+
+
+def _check_input(equation: Equation, u0: Tensor, grid: Grid, times: list[float], scheme: str) -> None:
+    name = type(equation).__name__
+    check(scheme in SCHEMES, nearest(scheme, SCHEMES, "scheme"))
+    check(grid.ndim in equation.ndim, f"{name} lives on grids with {equation.ndim} axes, got {grid.ndim}")
+    check(
+        set(grid.boundaries) == {"periodic"}, f"solve needs periodic axes, got boundaries {grid.boundaries}"
+    )
+    want = (len(equation.channels), *grid.shape)
+    if u0.shape[1:] != want or u0.ndim != len(want) + 1:
+        raise KanopError(f"expected u0 of shape (b, c, *x) = (b, {', '.join(map(str, want))}), got {tuple(u0.shape)}")
+    bad = (~torch.isfinite(u0)).flatten(1).any(1).nonzero()
+    check(len(bad) == 0, f"u0 has NaN or infinite values, first in sample {bad[0].item() if len(bad) else ''}")
+    rising = all(a < b for a, b in zip(times, times[1:], strict=False))
+    check(len(times) >= 2 and rising, f"expected two or more increasing times, got {times}")
