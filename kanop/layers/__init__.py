@@ -1,0 +1,6 @@
+"""Floor 3: layers that operators are made of. Each works on fields (b, c, *x) at any resolution."""
+
+from kanop.layers.pointwise import Pointwise, SoftGate
+from kanop.layers.spectral_conv import SpectralConv
+
+__all__ = ["Pointwise", "SoftGate", "SpectralConv"]
