@@ -1,0 +1,266 @@
+"""`generate`: recipe → folder, in shards that are whole or absent; a killed run goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from kanop.datasets.card import companions
+from kanop.datasets.certificate import certify
+from kanop.datasets.durable import LOCK, TEMPORARY, checksum, exclusive, free_space, write_durably
+from kanop.datasets.manifest import describe, load_manifest, refuse_other, save_manifest, versions
+from kanop.datasets.recipe import Recipe
+from kanop.datasets.store import shard_bytes
+from kanop.solvers import DataError
+from kanop.solvers.errors import check, nearest
+
+__all__ = ["Estimate", "estimate", "generate"]
+
+SPLITS = ("train", "valid", "test")
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a generation will take: bytes on disk, bytes of memory at the peak, trajectories, frames of each."""
+
+    disk: int
+    memory: int
+    trajectories: int
+    frames: int
+
+    def __str__(self) -> str:
+        size, memory = (f"{n / 2**20:.3g} MiB" for n in (self.disk, self.memory))
+        return f"{self.trajectories} trajectories of {self.frames} frames: {size} on disk, about {memory} of memory"
+
+
+def estimate(
+    recipe: Recipe,
+    sizes: Mapping[str, int],
+    batch_size: int = 50,
+    shard_size: int = 250,
+    dtype: str = "float32",
+) -> Estimate:
+    """Predict what `generate` with the same arguments will take."""
+    total, frames = sum(sizes.values()), len(recipe.frame_times)
+    channels = len(recipe.equation.channels)
+    fine = channels * recipe.grid.points[0].element_size() * math.prod(recipe.grid.shape)
+    stored = channels * getattr(torch, dtype).itemsize * frames * math.prod(recipe.stored_grid.shape)
+    # A batch: its frames on the solver's grid and some ten work arrays; a shard: its frames, their copy and the file's bytes.
+    memory = min(batch_size, total) * fine * (frames + 12) + 3 * min(shard_size, total) * stored
+    return Estimate(total * stored, memory, total, frames)
+
+
+def generate(
+    recipe: Recipe,
+    path: str | Path,
+    sizes: Mapping[str, int],
+    seed: int = 0,
+    batch_size: int = 50,
+    shard_size: int = 250,
+    name: str | None = None,
+    dtype: str = "float32",
+    progress: Progress | None = None,
+) -> Path:
+    """Solve `recipe` for sizes["train"], ["valid"], ["test"] inputs and record the frames in `path`, in The Well's layout.
+
+    The folder ends byte for byte the same however often the run was killed and started again. Sample i of a split does not
+    depend on the sizes.
+
+    Parameters
+    ----------
+    recipe : what to solve
+    path : the folder; made if absent
+    sizes : trajectories per split; train ≥ 1, absent ones count 0
+    seed : of the random inputs
+    batch_size : trajectories solved at once; part of the bits, hence recorded
+    shard_size : trajectories per file, a multiple of batch_size
+    name : the data set's name; default the folder's
+    dtype : of the stored frames, "float32" (default) or "float64"
+    progress : called as progress(trajectories done, all, message) at the start, after each batch and at the end
+
+    Returns
+    -------
+    the folder
+
+    Raises
+    ------
+    DataError : the folder holds data of other settings, another process writes there, no space left
+    SolverDiverged : the recipe's step is too long
+    """
+    folder = Path(path)
+    report = progress or (lambda done, total, message: None)
+    sizes = _checked_sizes(sizes)
+    check(
+        batch_size >= 1 and shard_size % batch_size == 0,
+        f"shard_size must be a multiple of batch_size = {batch_size}, got {shard_size}; "
+        f"nearest: {max(1, round(shard_size / max(1, batch_size))) * batch_size}",
+    )
+    check(dtype in ("float32", "float64"), nearest(dtype, ("float32", "float64"), "dtype"))
+    config = {
+        "name": name or folder.resolve().name,
+        "recipe": describe(recipe),
+        "sizes": sizes,
+        "seed": seed,
+        "batch_size": batch_size,
+        "shard_size": shard_size,
+        "dtype": dtype,
+    }
+    expected = estimate(recipe, sizes, batch_size, shard_size, dtype)
+    with exclusive(folder):
+        manifest = _opened(folder, config, recipe, expected)
+        report(_done(manifest), expected.trajectories, str(expected))
+        if not manifest["complete"]:
+            _fill(folder, manifest, recipe, report)
+        report(expected.trajectories, expected.trajectories, f"{folder} is complete")
+    return folder
+
+
+def _checked_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
+    for split in sizes:
+        check(split in SPLITS, nearest(split, SPLITS, "split"))
+    full = {split: int(sizes.get(split, 0)) for split in SPLITS}
+    check(
+        full["train"] >= 1 and min(full.values()) >= 0, f"expected sizes with train >= 1, got {dict(sizes)}"
+    )
+    return full
+
+
+def _opened(folder: Path, config: dict[str, Any], recipe: Recipe, expected: Estimate) -> dict[str, Any]:
+    """The manifest to go on from: the one that is there, if it is of the same settings, or a new one."""
+    manifest = load_manifest(folder)
+    if manifest is None:
+        strange = sorted(p.name for p in folder.iterdir() if p.suffix != TEMPORARY and p.name != LOCK)
+        check(
+            not strange,
+            f"{folder} is not empty and has no manifest.json ({', '.join(strange[:5])}); choose another name or empty it",
+            DataError,
+        )
+        needed, free = expected.disk, free_space(folder)
+        check(
+            needed <= free,
+            f"no space: {folder} needs {needed / 2**20:.0f} MiB, free are {free / 2**20:.0f} MiB; "
+            "free some space, choose another folder (KANOP_DATA), fewer samples or a larger store_every",
+            DataError,
+        )
+        return _new_manifest(config, recipe)
+    refuse_other(folder, manifest["config"], config)
+    if not _all_there(folder, manifest):
+        manifest["complete"] = False
+    if not manifest["complete"]:
+        # Other versions may give other last bits: one data set, one set of versions.
+        refuse_other(folder, {"versions": manifest["versions"]}, {"versions": versions()})
+        _sweep(folder, manifest)
+    return manifest
+
+
+def _all_there(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Whether every file that the manifest lists exists with its size."""
+    entries = {**manifest["shards"], **manifest["files"]}
+    return all(
+        (folder / k).exists() and (folder / k).stat().st_size == e["bytes"] for k, e in entries.items()
+    )
+
+
+def _new_manifest(config: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    return {
+        "config": config,
+        "versions": versions(),
+        "grid": describe(recipe.stored_grid),
+        "times": list(recipe.frame_times),
+        "fields": list(recipe.equation.channels),
+        "scalars": recipe.scalars,
+        "certificate": None,
+        "shards": {},
+        "files": {},
+        "complete": False,
+    }
+
+
+def _sweep(folder: Path, manifest: dict[str, Any]) -> None:
+    """Remove what a killed run left half-done, and forget shards that are no longer what was written."""
+    for leftover in folder.rglob(f"*{TEMPORARY}"):
+        leftover.unlink()
+    for key, entry in list(manifest["shards"].items()):
+        path = folder / key
+        if not path.exists() or path.stat().st_size != entry["bytes"] or checksum(path) != entry["sha256"]:
+            del manifest["shards"][key]
+
+
+def _fill(folder: Path, manifest: dict[str, Any], recipe: Recipe, report: Progress) -> None:
+    config = manifest["config"]
+    total = sum(config["sizes"].values())
+    if manifest["certificate"] is None:
+        report(_done(manifest), total, "certifying time step and grid on a sample")
+        few = min(4, config["sizes"]["train"])
+        manifest["certificate"] = asdict(certify(recipe, config["seed"], few))
+        save_manifest(folder, manifest)
+    plan = list(_shards(config))
+    written = manifest["shards"]
+    for key, split, start, stop in plan:
+        if key in written:
+            continue
+        content = _shard(recipe, config, split, start, stop, _done(manifest), report)
+        write_durably(folder / key, content)
+        written[key] = _entry(content) | {"split": split, "start": start, "stop": stop}
+        # In the order of the plan, whatever was found on the disk.
+        manifest["shards"] = written = {k: written[k] for k, *_ in plan if k in written}
+        save_manifest(folder, manifest)
+    report(total, total, "statistics, card and preview")
+    manifest["files"] = {}
+    for key, content in companions(folder, manifest, recipe.equation):
+        write_durably(folder / key, content)
+        manifest["files"][key] = _entry(content)
+    manifest["complete"] = True
+    save_manifest(folder, manifest)
+
+
+def _shards(config: Mapping[str, Any]) -> Iterator[tuple[str, str, int, int]]:
+    """(file, split, first trajectory, last + 1) of every shard."""
+    for split, size in config["sizes"].items():
+        for number, start in enumerate(range(0, size, config["shard_size"])):
+            key = f"data/{split}/{config['name']}_{split}_{number:04d}.hdf5"
+            yield key, split, start, min(start + config["shard_size"], size)
+
+
+def _shard(
+    recipe: Recipe, config: Mapping[str, Any], split: str, start: int, stop: int, done: int, report: Progress
+) -> bytes:
+    dtype = getattr(torch, config["dtype"])
+    total = sum(config["sizes"].values())
+    batches: list[Tensor] = []
+    for first in range(start, stop, config["batch_size"]):
+        indices = range(first, min(first + config["batch_size"], stop))
+        frames = recipe.solve(recipe.inputs(config["seed"], split, indices)).u.to(dtype)
+        bad = (~torch.isfinite(frames)).flatten(1).any(1).nonzero()
+        check(
+            len(bad) == 0,
+            f"{split} sample {first + int(bad[0]) if len(bad) else ''} has values that are not finite in {config['dtype']}; "
+            "nothing of it was written",
+            DataError,
+        )
+        batches.append(frames.cpu())
+        done += len(indices)
+        report(done, total, f"{split}: solved {indices.stop} of {config['sizes'][split]}")
+    fields = zip(
+        recipe.equation.channels, rearrange(torch.cat(batches), "b t c ... -> c b t ..."), strict=True
+    )
+    return shard_bytes(
+        config["name"], recipe.stored_grid, recipe.frame_times, dict(fields), recipe.scalars, config["dtype"]
+    )
+
+
+def _entry(content: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def _done(manifest: Mapping[str, Any]) -> int:
+    return sum(entry["stop"] - entry["start"] for entry in manifest["shards"].values())

@@ -1,0 +1,94 @@
+"""One shard of frames in The Well's HDF5 layout, byte for byte the same whenever it is written."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import h5py
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from kanop.solvers import Grid
+
+__all__ = ["AXES", "shard_bytes"]
+
+AXES = ("x", "y", "z")
+
+
+def shard_bytes(
+    name: str,
+    grid: Grid,
+    times: Sequence[float],
+    fields: Mapping[str, Float[Tensor, "b t *x"]],
+    scalars: Mapping[str, float],
+    dtype: str = "float32",
+) -> bytes:
+    """The HDF5 file of trajectories u(b, t, *x): dimensions, boundary masks, scalars and t0_fields as The Well has them.
+
+    Format: https://polymathic-ai.org/the_well/data_format. Made in memory, so that no half-written file can exist; h5py
+    writes no times, and attributes go in a fixed order, so equal frames give equal bytes.
+    """
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=("earliest", "v108")) as file:
+        file.attrs["dataset_name"] = name
+        file.attrs["grid_type"] = "cartesian"
+        file.attrs["n_spatial_dims"] = grid.ndim
+        file.attrs["n_trajectories"] = len(next(iter(fields.values())))
+        file.attrs["simulation_parameters"] = _names(list(scalars))
+        for key, value in scalars.items():
+            file.attrs[key] = value
+        _write_dimensions(file.create_group("dimensions"), grid, times)
+        _write_boundaries(file.create_group("boundary_conditions"), grid)
+        _write_scalars(file.create_group("scalars"), scalars)
+        for rank in range(3):
+            _write_fields(file.create_group(f"t{rank}_fields"), fields if rank == 0 else {}, grid, dtype)
+    return buffer.getvalue()
+
+
+def _names(names: Sequence[str]) -> np.ndarray:
+    return np.array(names, dtype=h5py.string_dtype())
+
+
+def _write_dimensions(group: h5py.Group, grid: Grid, times: Sequence[float]) -> None:
+    group.attrs["spatial_dims"] = _names(AXES[: grid.ndim])
+    time = group.create_dataset("time", data=np.asarray(times, np.float32))
+    time.attrs["sample_varying"] = False
+    time.attrs["time_varying"] = True
+    for axis, points in zip(AXES, grid.points, strict=False):
+        data = group.create_dataset(axis, data=points.cpu().numpy().astype(np.float32))
+        data.attrs["sample_varying"] = False
+        data.attrs["time_varying"] = False
+
+
+def _write_boundaries(group: h5py.Group, grid: Grid) -> None:
+    for axis, kind, n in zip(AXES, grid.boundaries, grid.shape, strict=False):
+        word = "periodic" if kind == "periodic" else "wall"
+        entry = group.create_group(f"{axis}_{word}" + ("" if kind == "periodic" else f"_{kind}"))
+        entry.attrs["associated_dims"] = _names([axis])
+        entry.attrs["associated_fields"] = _names([])
+        entry.attrs["bc_type"] = word.upper()
+        entry.attrs["sample_varying"] = False
+        entry.attrs["time_varying"] = False
+        # Both ends: a side whose entry is False would be read as open.
+        mask = np.zeros(n, dtype=bool)
+        mask[[0, -1]] = True
+        entry.create_dataset("mask", data=mask)
+
+
+def _write_scalars(group: h5py.Group, scalars: Mapping[str, float]) -> None:
+    group.attrs["field_names"] = _names(list(scalars))
+    for name, value in scalars.items():
+        data = group.create_dataset(name, data=np.float32(value))
+        data.attrs["sample_varying"] = False
+        data.attrs["time_varying"] = False
+
+
+def _write_fields(group: h5py.Group, fields: Mapping[str, Tensor], grid: Grid, dtype: str) -> None:
+    group.attrs["field_names"] = _names(list(fields))
+    for name, values in fields.items():
+        data = group.create_dataset(name, data=values.cpu().numpy().astype(dtype))
+        data.attrs["dim_varying"] = np.ones(grid.ndim, dtype=bool)
+        data.attrs["sample_varying"] = True
+        data.attrs["time_varying"] = True
