@@ -8,13 +8,26 @@ from typing import Any
 __version__ = "0.1.0"
 
 # Lazy (PEP 562): `import kanop` costs nothing; a name loads the module that holds it at first use.
-_HOME = {
-    "Grid": "kanop.solvers",
-    "FieldSpec": "kanop.solvers",
-    "Trajectory": "kanop.solvers",
-    "KanopError": "kanop.solvers",
-    "SolverDiverged": "kanop.solvers",
+_NAMES = {
+    "kanop.solvers": (
+        "Burgers",
+        "DataError",
+        "Equation",
+        "FieldSpec",
+        "GaussianRandomField",
+        "Grid",
+        "KanopError",
+        "SolverDiverged",
+        "Trajectory",
+        "solve",
+    ),
+    "kanop.datasets": ("DataModule", "Recipe", "Windows", "generate", "open_data"),
+    "kanop.operators": ("FNO", "Emulator", "NeuralopFNO", "Normaliser"),
+    "kanop.losses": ("Sobolev", "WeightedSum"),
+    "kanop.training": ("OneStep", "Pushforward", "Unrolled", "export", "fit", "load"),
+    "kanop.evaluation": ("Evaluation", "evaluate", "rollout", "write_report"),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604
 

@@ -1,0 +1,182 @@
+"""Hydra, behind one module: what can be chosen, composing a configuration, and checking it before work starts."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import inspect
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kanop.solvers.errors import KanopError, nearest
+
+__all__ = ["CONFIGS", "check_overrides", "choices", "compose", "groups"]
+
+CONFIGS = Path(__file__).parent / "configs"
+_SHOWN = 3
+_NO_EXPERIMENT = ("experiment", "None")
+
+
+def groups(folders: Sequence[Path] = ()) -> list[str]:
+    """Names of the groups that a command chooses from: the folders of `configs/` and of the user's own."""
+    found = {path.name for root in (CONFIGS, *folders) for path in root.iterdir() if path.is_dir()}
+    return sorted(name for name in found if not name.startswith((".", "_")))
+
+
+def choices(group: str, folders: Sequence[Path] = ()) -> dict[str, Path]:
+    """Name → file of every choice of a group."""
+    files = [file for root in (CONFIGS, *folders) for file in sorted((root / group).glob("*.yaml"))]
+    return {file.stem: file for file in files}
+
+
+def compose(command: str, overrides: Sequence[str] = (), folders: Sequence[Path] = ()) -> dict[str, Any]:
+    """The configuration of `command` as plain containers, interpolations resolved.
+
+    Parameters
+    ----------
+    command : "generate", "train", "evaluate", "report", "demo" or "list"
+    overrides : Hydra's `key=value` words, without sweeps
+    folders : the user's own configuration folders, searched besides kanop's
+
+    Raises
+    ------
+    KanopError : an unknown key or choice, or a value that does not parse
+
+    Examples
+    --------
+    >>> compose("train", ["optim.lr=0.5"])["optim"]["lr"]
+    0.5
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    own = [f"hydra.searchpath=[{','.join(f'file://{folder.resolve()}' for folder in folders)}]"] if folders else []
+    try:
+        with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
+            tree = hydra_compose(config_name=command, overrides=[*own, *overrides], return_hydra_config=True)
+        with _configured(tree):
+            return OmegaConf.to_container(tree, resolve=True)  # type: ignore[return-value]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise KanopError(str(error.__cause__ or error).splitlines()[0]) from error
+
+
+@contextlib.contextmanager
+def _configured(tree: Any) -> Iterator[None]:
+    """Let `${hydra:…}` resolve, and take Hydra's own keys out of `tree`."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import open_dict
+
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(tree)
+    try:
+        with open_dict(tree):
+            del tree["hydra"]
+        yield
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def check_overrides(command: str, words: Sequence[str], folders: Sequence[Path] = ()) -> list[str]:
+    """The words of the command line, each known to `command`; an argument that a chosen class has but its YAML leaves out
+    gets Hydra's `++`.
+
+    Raises
+    ------
+    KanopError : a bare word, an unknown key or choice (the nearest valid ones are named), a value that does not parse
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    known = groups(folders)
+    for word in words:
+        if "=" not in word and not word.startswith("~"):
+            raise KanopError(_bare(word, command, folders))
+    parsed = []
+    for word in words:
+        try:
+            parsed.append(OverridesParser.create().parse_override(word))
+        except HydraException as error:
+            raise KanopError(f"expected key=value, got {word!r}: {str(error).splitlines()[0]}") from error
+    checked = list(words)
+    for job in _jobs(parsed, known, folders):
+        keys = _keys(compose(command, job, folders))
+        for i, override in enumerate(parsed):
+            name = override.key_or_group
+            if override.is_force_add() or override.is_add() or name in known or name.startswith("hydra"):
+                continue
+            if name not in keys:
+                raise KanopError(_unknown_key(name, keys, known))
+            if not keys[name] and not override.is_delete():
+                checked[i] = f"++{words[i]}"
+    return checked
+
+
+def _jobs(parsed: Sequence[Any], known: Sequence[str], folders: Sequence[Path]) -> Iterator[list[str]]:
+    """The choices of groups of every job of a sweep (one job where nothing is swept)."""
+    options: list[list[str]] = []
+    for override in parsed:
+        if override.key_or_group not in known or override.is_delete():
+            continue
+        values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
+        names = [str(value) for value in values]
+        for name in names:
+            if name not in choices(override.key_or_group, folders) and (override.key_or_group, name) != _NO_EXPERIMENT:
+                raise KanopError(nearest(name, choices(override.key_or_group, folders), override.key_or_group))
+        options.append([f"{override.key_or_group}={name}" for name in names])
+    return (list(job) for job in itertools.product(*options))
+
+
+def _keys(node: Any, prefix: str = "") -> dict[str, bool]:
+    """Every dotted key of a tree → whether the tree has it already; False for arguments of a `_target_` that it leaves out."""
+    found: dict[str, bool] = {}
+    if not isinstance(node, Mapping):
+        return found
+    for name in _arguments(node.get("_target_")):
+        found[prefix + name] = False
+    for name, child in node.items():
+        found[f"{prefix}{name}"] = True
+        found |= _keys(child, f"{prefix}{name}.")
+    return found
+
+
+def _arguments(target: str | None) -> Iterable[str]:
+    """Names of the arguments of a class given by its dotted path; none where there is no such class."""
+    if target is None:
+        return ()
+    from kanop.builder import resolve
+
+    try:
+        return [name for name in inspect.signature(resolve(target, trusted=True)).parameters if name not in ("args", "kwargs")]
+    except (KanopError, ImportError, ValueError):
+        return ()
+
+
+def _unknown_key(name: str, keys: Mapping[str, bool], known: Sequence[str]) -> str:
+    """The sentence that answers an unknown key: keys spelt alike, and keys that end alike."""
+    names = [key for key in keys if "_target_" not in key]
+    last = name.rpartition(".")[2]
+    endings = [key for key in names if difflib.SequenceMatcher(None, key.rpartition(".")[2], last).ratio() > 0.7]
+    close = [*difflib.get_close_matches(name, [*names, *known], n=_SHOWN, cutoff=0.6), *endings]
+    if close:
+        return f"unknown key {name!r}; did you mean {' or '.join(list(dict.fromkeys(close))[:_SHOWN])}?"
+    siblings = [key for key in names if key.rpartition(".")[0] == name.rpartition(".")[0]]
+    return f"unknown key {name!r}; keys there: {', '.join(siblings) or 'none'}; `kanop list` names the choices of every group"
+
+
+def _bare(word: str, command: str, folders: Sequence[Path]) -> str:
+    """The sentence that answers a word without `key=`: the keys whose value it could be."""
+    said = f"expected key=value, got the bare word {word!r}"
+    if Path(word).is_dir() and (Path(word) / "config.yaml").exists():
+        return f"{said}; did you mean run={word}?"
+    for cutoff in (1.0, 0.6):  # an exact choice before one that is spelt alike
+        for group in groups(folders):
+            for name in difflib.get_close_matches(word, choices(group, folders), n=1, cutoff=cutoff):
+                return f"{said}; did you mean {group}={name}?"
+    close = [key for key in _keys(compose(command, (), folders)) if key.rpartition(".")[2] == word]
+    guess = f"; did you mean {close[0]}=…?" if close else "; for example operator=fno"
+    return said + guess

@@ -1,0 +1,39 @@
+"""Shared by all tests: shapes and types checked at run time, one thread a worker, one table of tolerances."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import beartype
+import os
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+# Before any module of kanop is imported: from here on every annotated call checks shapes and types. An int is a float here,
+# as users and type checkers (PEP 484) have it; the hook takes its checker by name only, hence the module.
+_checker = types.ModuleType("kanop_typechecker")
+_checker.check = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
+sys.modules["kanop_typechecker"] = _checker
+_hook = install_import_hook("kanop", "kanop_typechecker.check")
+
+# Relative tolerances by precision: rounding of a few transforms, and of a whole computation.
+_TOLERANCES = {
+    torch.float64: {"tight": 1e-12, "loose": 1e-9},
+    torch.float32: {"tight": 1e-5, "loose": 1e-3},
+    torch.bfloat16: {"tight": 2e-2, "loose": 1e-1},
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers of pytest-xdist share the cores: one thread each."""
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tolerances() -> dict[torch.dtype, dict[str, float]]:
+    """Relative tolerance by dtype: "tight" for a few operations, "loose" for a whole computation."""
+    return _TOLERANCES
