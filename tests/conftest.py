@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
-import beartype
-import os
-
 import pytest
 import torch
 from jaxtyping import install_import_hook
 
 # Before any module of kanop is imported: from here on every annotated call checks shapes and types. An int is a float here,
-# as users and type checkers (PEP 484) have it; the hook takes its checker by name only, hence the module.
-_checker = types.ModuleType("kanop_typechecker")
-_checker.check = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
-sys.modules["kanop_typechecker"] = _checker
-_hook = install_import_hook("kanop", "kanop_typechecker.check")
+# as users and type checkers (PEP 484) have it.
+install_import_hook("kanop", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 # Relative tolerances by precision: rounding of a few transforms, and of a whole computation.
 _TOLERANCES = {
