@@ -1,5 +1,7 @@
 """Floor 5: rollouts, metrics, the evaluation against truth, baselines and solver, and its report."""
 
+from kanop.evaluation.evaluate import evaluate, one_step_error, predict
+from kanop.evaluation.evaluation import Evaluation
 from kanop.evaluation.metrics import (
     correlation,
     correlation_time,
@@ -15,16 +17,20 @@ from kanop.evaluation.rollout import rollout
 from kanop.evaluation.spectra import band_errors, energy_spectrum, log_spectral_distance, mode_radius
 
 __all__ = [
+    "Evaluation",
     "band_errors",
     "correlation",
     "correlation_time",
     "diverged_share",
     "energy_spectrum",
+    "evaluate",
     "geometric_mean",
     "invariant_drift",
     "log_spectral_distance",
     "mode_radius",
     "nrmse",
+    "one_step_error",
+    "predict",
     "relative_l2",
     "relative_l2_full",
     "rollout",
