@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-# Lazy (PEP 562): reading data must not load lightning, writing it must not load matplotlib before the preview.
+# Lazy (PEP 562): reading data must not load lightning, writing it must not load matplotlib before the
+# preview.
 _HOME = {
     "ArrayLayout": "arrays",
     "ArraySource": "arrays",
     "Certificate": "certificate",
     "DataModule": "datamodule",
-    "Estimate": "generate",
+    "Estimate": "estimation",
     "Loader": "loader",
     "Recipe": "recipe",
     "Source": "source",
@@ -19,9 +20,9 @@ _HOME = {
     "WellSource": "well",
     "Windows": "windows",
     "certify": "certificate",
-    "estimate": "generate",
+    "estimate": "estimation",
     "from_arrays": "arrays",
-    "generate": "generate",
+    "generate": "generation",
     "open_data": "opening",
     "open_splits": "opening",
     "subsampled": "subsampling",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +19,14 @@ from kanop.solvers.errors import check, nearest
 __all__ = ["ArrayLayout", "ArraySource", "from_arrays"]
 
 SPACE = "xyz"
-SPLITS = ("train", "valid", "test")
-DEFAULT_SPLITS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 
 
 @dataclass(frozen=True)
 class ArrayLayout:
     """How the arrays of a file are to be read.
 
-    Axes are letters with blanks between: b sample, t time, c channel, x y z space, in any order. An array without b is one
-    sample, one without t one frame. With c, a field gives channels name_0, name_1, ….
+    Axes are letters with blanks between: b sample, t time, c channel, x y z space, in any order. An array
+    without b is one sample, one without t one frame. With c, a field gives channels name_0, name_1, ….
 
     Parameters
     ----------
@@ -40,8 +37,8 @@ class ArrayLayout:
     origin : lower corner; default 0
     dt : time between frames; default 1
     times : key of an array of times in the file, instead of dt
-    splits : trajectories (whole numbers) or shares (below 1) of train, valid and test; train is taken from the start, test from
-        the end, valid before it; default 0.8, 0.1, 0.1
+    splits : trajectories (whole numbers) or shares (below 1) of train, valid and test; train is taken from
+        the start, test from the end, valid before it; default 0.8, 0.1, 0.1
     """
 
     fields: Mapping[str, str | Mapping[str, str]]
@@ -72,7 +69,7 @@ class ArraySource(Source):
         fields: Mapping[str, np.ndarray],
         constants: Mapping[str, np.ndarray],
         grid: Grid,
-        times: Sequence[float],
+        times: Sequence[float] | np.ndarray,
         name: str = "arrays",
         first: int = 0,
     ) -> None:
@@ -195,7 +192,8 @@ def _ordered(values: np.ndarray, axes: str, what: str) -> np.ndarray:
     known = len(set(letters)) == len(letters) and set(letters) <= {"b", "t", "c", *SPACE}
     check(
         known and len(space) > 0 and space == list(SPACE[: len(space)]),
-        f"{what}: axes are letters among b t c x y z, each once, with x (then y, z), e.g. 'b t x'; got {axes!r}",
+        f"{what}: axes are letters among b t c x y z, each once, with x (then y, z), e.g. 'b t x'; got "
+        f"{axes!r}",
         DataError,
     )
     check(
@@ -225,36 +223,3 @@ def suggestion(arrays: Mapping[str, Any]) -> str:
     if key is None:
         return f"the file has {listed}"
     return f"the file has {listed}; for instance layout.fields={{{key}: '{axes[len(shapes[key])]}'}}"
-
-
-def split_ranges(n: int, splits: Mapping[str, float] | None, what: str) -> dict[str, tuple[int, int]]:
-    """Ranges of trajectories, without overlap: train from the start, test at the end, valid before it."""
-    wanted = DEFAULT_SPLITS if splits is None else splits
-    for split in wanted:
-        check(split in SPLITS, nearest(split, SPLITS, "split"))
-    counts = {}
-    for split in SPLITS:
-        share = wanted.get(split, 0)
-        check(share >= 0, f"{what}: splits are counts or shares >= 0, got {split}={share}", DataError)
-        whole = isinstance(share, int) or share > 1
-        counts[split] = int(share) if whole else (0 if share == 0 else max(1, int(share * n + 1e-9)))
-    check(
-        sum(counts.values()) <= n and counts["train"] >= 1,
-        f"{what} has {n} trajectories, the splits {dict(wanted)} need {sum(counts.values())} (train >= 1); "
-        "give layout.splits, e.g. {train: 0.8, valid: 0.1, test: 0.1}",
-        DataError,
-    )
-    test = n - counts["test"]
-    valid = test - counts["valid"]
-    return {"train": (0, counts["train"]), "valid": (valid, test), "test": (test, n)}
-
-
-def read_npz(path: Path) -> dict[str, Any]:
-    """Arrays of a `.npz` file; pickled objects are refused."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if isinstance(file, np.ndarray):
-                return {"u": file}
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is no readable .npz file of plain arrays: {error}") from error

@@ -37,9 +37,11 @@ CARD = """\
 | frames | {frames} |
 | fields | {fields} |
 | stored | {shape} points, {dtype}{stored} |
-| solved | {solved} points, {solver_dtype}, {scheme}, dt = {dt}, dealiased exactly for products of degree {degree} |
-| certified temporal error | {temporal:.1e} (relative L2, largest of {samples} samples and all frames; half the step) |
-| certified spatial error | {spatial:.1e} (the same; twice the points) |
+| solved | {solved} points, {solver_dtype}, {scheme}, dt = {dt} |
+| dealiasing | exact for products of degree {degree} |
+| certified temporal error | {temporal:.1e} against half the step |
+| certified spatial error | {spatial:.1e} against twice the points |
+| certified on | {samples} training samples: relative L2, largest over samples and frames |
 | trajectories | {sizes} |
 | seed | {seed}; sample i of a split is a pure function of (recipe, seed, split, i) |
 | made with | {versions} |
@@ -57,7 +59,8 @@ from the_well.data import WellDataset
 train = WellDataset(path="path/to/{name}", well_split_name="train")
 ```
 
-`manifest.json` has the whole recipe and the SHA-256 of every file; `stats.yaml` has the statistics of the training split.
+`manifest.json` has the whole recipe and the SHA-256 of every file; `stats.yaml` has the statistics of the
+training split.
 """
 
 
@@ -93,7 +96,7 @@ def _card(manifest: Mapping[str, Any], equation: Equation) -> str:
     every = recipe["store_every"]
     return CARD.format(
         name=config["name"],
-        sentence=f"Solutions of {type(equation).__name__} from random inputs, one trajectory a sample, made by kanop.",
+        sentence=f"Solutions of {type(equation).__name__} from random inputs, one trajectory a sample.",
         equation=inspect.cleandoc(type(equation).__doc__ or type(equation).__name__).split("\n")[0],
         constants=", ".join(f"{k} = {v:.6g}" for k, v in manifest["scalars"].items()) or "none",
         domain=" × ".join(
@@ -106,7 +109,7 @@ def _card(manifest: Mapping[str, Any], equation: Equation) -> str:
         fields=", ".join(manifest["fields"]),
         shape=" × ".join(map(str, grid.shape)),
         dtype=config["dtype"],
-        stored="" if every == 1 else f", every {every}-th of the solver's",
+        stored="" if every == 1 else f", every {every}. point of the solver's",
         solved=" × ".join(map(str, solver["shape"])),
         solver_dtype=solver["dtype"],
         scheme=recipe["scheme"],

@@ -32,8 +32,8 @@ class Certificate:
 def certify(recipe: Recipe, seed: int, samples: int = 4, split: str = "train") -> Certificate:
     r"""max ‖u_dt − u_{dt/2}‖/‖u‖ · 2ᵖ/(2ᵖ − 1) and max ‖u_N − u_{2N}‖/‖u‖ over frames and `samples` inputs.
 
-    The spatial part is taken with half the step, so that neither error hides in the other. It costs as much as
-    3 + 2·2ᵈ times solving `samples` inputs.
+    The spatial part is taken with half the step, so that neither error hides in the other. It costs as much
+    as 3 + 2·2ᵈ times solving `samples` inputs.
     """
     u0 = recipe.inputs(seed, split, range(samples))
     order = SCHEMES[recipe.scheme].order

@@ -29,7 +29,8 @@ class DataModule(LightningDataModule):
 
     Attributes
     ----------
-    unroll : training windows have unroll·n_out target frames (default 1); set it before training for strategies that unroll
+    unroll : training windows have unroll·n_out target frames (default 1); set it before training for
+        strategies that unroll
     spec : `FieldSpec` of the map to learn
     """
 
@@ -62,7 +63,7 @@ class DataModule(LightningDataModule):
         return self.windows("train").spec
 
     def windows(self, split: str, subsample: int | None = None, unroll: int = 1) -> Windows:
-        """The windows of one split; `subsample` other than training's gives other resolutions of the same samples."""
+        """The windows of one split, at training's or another resolution of the same samples."""
         check(split in self.sources, f"no {split} split; there are {', '.join(self.sources)}", DataError)
         key = (split, self.subsample if subsample is None else subsample, unroll)
         if key not in self._windows:

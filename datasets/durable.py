@@ -41,8 +41,10 @@ def write_durably(path: Path, content: bytes) -> None:
         if error.errno not in NO_SPACE:
             raise
         raise DataError(
-            f"no space left while writing {path} ({len(content) / 2**20:.1f} MiB; free: {free_space(path.parent) / 2**20:.1f} MiB). "
-            "What was finished is kept: free some space and start the same command again, it goes on from there; "
+            f"no space left while writing {path} ({len(content) / 2**20:.1f} MiB; free: "
+            f"{free_space(path.parent) / 2**20:.1f} MiB). "
+            "What was finished is kept: free some space and start the same command again, it goes on from "
+            "there; "
             "or choose another folder (KANOP_DATA)"
         ) from error
 
@@ -73,7 +75,7 @@ def free_space(folder: Path) -> int:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process: a second writer gets a DataError at once; a killed one holds nothing."""
+    """Hold `folder` for this process: a second writer gets a DataError; a killed one holds nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
     while True:
@@ -81,9 +83,11 @@ def exclusive(folder: Path) -> Iterator[None]:
         if not _try_lock(handle):
             os.close(handle)
             raise DataError(
-                f"another process is writing into {folder}; wait until it has finished, or choose another name"
+                f"another process is writing into {folder}; wait until it has finished, or choose another "
+                "name"
             )
-        # The holder before us may have removed the file between our open and our lock: then the lock is on nothing.
+        # The holder before us may have removed the file between our open and our lock: then the lock is on
+        # nothing.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):
                 break

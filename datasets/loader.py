@@ -1,7 +1,8 @@
-"""Batches in an order that is a pure function of (seed, epoch), and that can be taken up again in mid-epoch."""
+"""Batches in an order that is a pure function of (seed, epoch), resumable in mid-epoch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,8 +22,8 @@ __all__ = ["EpochBatches", "Loader"]
 class EpochBatches:
     """π_{seed, epoch} of {0 … n−1}, dealt to `world` processes and cut into batches: the batches of one rank.
 
-    A permutation is filled up from its own start to a multiple of `world`, so that every rank has equally many; together the
-    ranks' j-th batches are the j-th batch of world·batch_size of a single process.
+    A permutation is filled up from its own start to a multiple of `world`, so that every rank has equally
+    many; together the ranks' j-th batches are the j-th batch of world·batch_size of a single process.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class EpochBatches:
         return torch.randperm(self.n, generator=generator).tolist()
 
     def __len__(self) -> int:
-        return -(-(-(-self.n // self.world)) // self.batch_size)
+        return math.ceil(math.ceil(self.n / self.world) / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         order = self.order()
@@ -64,8 +65,8 @@ class EpochBatches:
 class Loader:
     """Batches (input (b, c_in, *x), target (b, c_out, *x)) of `Windows`, restartable at any batch.
 
-    `state_dict()` taken after k batches makes `load_state_dict` go on with batch k of that epoch. Order and content depend
-    on nothing but (windows, batch_size, seed, epoch, rank, world), not on `num_workers`.
+    `state_dict()` taken after k batches makes `load_state_dict` go on with batch k of that epoch. Order and
+    content depend on nothing but (windows, batch_size, seed, epoch, rank, world), not on `num_workers`.
 
     Parameters
     ----------
@@ -73,7 +74,8 @@ class Loader:
     batch_size : samples per batch and rank; the last batch may be smaller
     seed : of the order
     shuffle : False gives the windows' own order in every epoch
-    num_workers : processes that read ahead; 0 (default) reads in this one, which is fastest for data in memory
+    num_workers : processes that read ahead; 0 (default) reads in this one, which is fastest for data in
+        memory
     rank, world : this process and the number of processes that share the windows
     """
 
@@ -110,9 +112,9 @@ class Loader:
     def _fetch(self, batches: Sequence[list[int]]) -> Iterator[tuple[Tensor, Tensor]]:
         if self.num_workers == 0 or not batches:
             return map(self.windows.__getitems__, batches)
-        return iter(
-            DataLoader(self.windows, batch_sampler=batches, num_workers=self.num_workers, collate_fn=_same)  # type: ignore[arg-type]
-        )
+        # Windows stack their own batches: nothing is left to collate.
+        workers = self.num_workers
+        return iter(DataLoader(self.windows, batch_sampler=batches, num_workers=workers, collate_fn=_same))
 
     def state_dict(self) -> dict[str, Any]:
         """Where we are: the epoch, the batches of it that were handed out, and what the order depends on."""
@@ -142,5 +144,4 @@ class Loader:
 
 
 def _same(batch: Any) -> Any:
-    # Windows stack their own batches.
     return batch

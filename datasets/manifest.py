@@ -19,7 +19,7 @@ MANIFEST = "manifest.json"
 
 
 def describe(value: Any) -> Any:
-    """Plain numbers, words, lists and dicts for a tree of dataclasses; `_target_` names each class, as in a configuration."""
+    """Plain values for a tree of dataclasses; `_target_` names each class, as in a configuration."""
     if isinstance(value, torch.dtype):
         return str(value).removeprefix("torch.")
     if value is None or isinstance(value, str | bool | int | float):
@@ -37,8 +37,10 @@ def describe(value: Any) -> Any:
                 out[field.name] = describe(getattr(value, field.name))
         return out
     raise KanopError(
-        f"a recipe is made of dataclasses, numbers, words and sequences, got {type(value).__name__}: {value!r}; "
-        "make your equation or initial condition a (frozen) dataclass, so that the manifest can say what it was"
+        f"a recipe is made of dataclasses, numbers, words and sequences, got {type(value).__name__}: "
+        f"{value!r}; "
+        "make your equation or initial condition a (frozen) dataclass, so that the manifest can say what it "
+        "was"
     )
 
 
@@ -86,7 +88,7 @@ def save_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def refuse_other(folder: Path, there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise a DataError naming every setting in which the data in `folder` differ from what is asked for now."""
+    """Raise a DataError naming every setting in which `there`, found in `folder`, and `now` differ."""
     old, new = _flat(there), _flat(now)
     differing = [key for key in {**old, **new} if old.get(key, MISSING) != new.get(key, MISSING)]
     if differing:

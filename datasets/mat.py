@@ -32,7 +32,8 @@ def read_mat(path: Path) -> dict[str, np.ndarray]:
         content = scipy.io.loadmat(path)
     except Exception as error:  # scipy raises a dozen kinds on damaged files
         raise DataError(
-            f"{path} ({path.stat().st_size} bytes) is no readable .mat file, neither version 5 nor 7.3: {error}; "
+            f"{path} ({path.stat().st_size} bytes) is no readable .mat file, neither version 5 nor 7.3: "
+            f"{error}; "
             "it may be truncated, copy it again"
         ) from error
     return {
@@ -43,15 +44,18 @@ def read_mat(path: Path) -> dict[str, np.ndarray]:
 def mat_source(path: Path, layout: ArrayLayout | None) -> ArraySource:
     """Input → solution maps (n_in = 0) or, where u has one axis more than a, trajectories that start with a.
 
-    The defaults of `layout` hold with these changes: the square of (coeff, sol), Darcy's, has Dirichlet walls.
+    The defaults of `layout` hold with these changes: the square of (coeff, sol), Darcy's, has Dirichlet
+    walls.
     """
     arrays = read_mat(path)
     pair = next((p for p in PAIRS if all(key in arrays for key in p)), None)
     if pair is None:
         there = ", ".join(f"{k} {v.shape}" for k, v in arrays.items()) or "no numeric arrays"
         raise DataError(
-            f"{path}: expected the arrays a and u, or coeff and sol, as in the FNO paper's files; the file has {there}. "
-            "For other names say what is what: layout.fields={u: {array: NAME, axes: 'b x'}}, layout.constants={a: …}"
+            f"{path}: expected the arrays a and u, or coeff and sol, as in the FNO paper's files; the file "
+            f"has {there}. "
+            "For other names say what is what: layout.fields={u: {array: NAME, axes: 'b x'}}, "
+            "layout.constants={a: …}"
         )
     a, u = (np.asarray(arrays[key]) for key in pair)
     walls = pair[0] == "coeff"
@@ -62,7 +66,8 @@ def mat_source(path: Path, layout: ArrayLayout | None) -> ArraySource:
         return ArraySource({names[1]: u[:, None]}, {names[0]: a}, grid, [0.0], path.name)
     check(
         u.shape[:-1] == a.shape,
-        f"{path}: expected {pair[1]} of shape {a.shape} (a map) or {(*a.shape, 'T')} (trajectories, time last), got {u.shape}",
+        f"{path}: expected {pair[1]} of shape {a.shape} (a map) or {(*a.shape, 'T')} (trajectories, time "
+        f"last), got {u.shape}",
         DataError,
     )
     frames = np.concatenate([a[:, None], np.moveaxis(u, -1, 1)], 1)

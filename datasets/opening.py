@@ -7,18 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
-from kanop.datasets.arrays import (
-    SPLITS,
-    ArrayLayout,
-    ArraySource,
-    from_arrays,
-    read_npz,
-    split_ranges,
-    suggestion,
-)
+from kanop.datasets.arrays import ArrayLayout, ArraySource, from_arrays, suggestion
 from kanop.datasets.mat import mat_source, read_mat
 from kanop.datasets.source import Source
+from kanop.datasets.splits import SPLITS, split_ranges
 from kanop.datasets.well import WellSource
 from kanop.datasets.well_file import open_hdf5
 from kanop.solvers import DataError
@@ -38,8 +32,10 @@ def open_data(
     Parameters
     ----------
     path : a folder with data/train, data/valid, data/test, or a file
-    split : "train" (default), "valid" or "test"; of a file, a range of its trajectories (`ArrayLayout.splits`)
-    layout : for files: which arrays are which (`ArrayLayout` or a plain mapping). The FNO `.mat` names need none
+    split : "train" (default), "valid" or "test"; of a file, a range of its trajectories
+        (`ArrayLayout.splits`)
+    layout : for files: which arrays are which (`ArrayLayout` or a plain mapping). The FNO `.mat` names need
+        none
     verify : for folders with a manifest: compare checksums (see `WellSource`)
 
     Raises
@@ -59,7 +55,7 @@ def open_splits(
     verify: bool | None = None,
     splits: tuple[str, ...] = SPLITS,
 ) -> dict[str, Source]:
-    """The splits that `path` has, by name; a file is read once for all of them. Arguments as in `open_data`."""
+    """The splits that `path` has, by name; a file is read once. Arguments as in `open_data`."""
     path = Path(path)
     if not path.exists():
         raise DataError(f"{path} does not exist; generate it (kanop generate) or give the path of your data")
@@ -83,7 +79,7 @@ def _open_file(path: Path, layout: ArrayLayout | None) -> ArraySource:
     kind = path.suffix.lower()
     if kind == ".mat" and (layout is None or not layout.fields):
         return mat_source(path, layout)
-    readers = {".mat": read_mat, ".npz": read_npz, ".h5": _read_hdf5, ".hdf5": _read_hdf5}
+    readers = {".mat": read_mat, ".npz": _read_npz, ".h5": _read_hdf5, ".hdf5": _read_hdf5}
     if kind not in readers:
         raise DataError(
             f"{path}: expected a folder or one of {', '.join(readers)}; write arrays with numpy.savez"
@@ -101,3 +97,14 @@ def _read_hdf5(path: Path) -> dict[str, Any]:
         lambda key, item: found.update({key: item}) if isinstance(item, h5py.Dataset) else None
     )
     return found
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    """Arrays of a `.npz` file; pickled objects are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if isinstance(file, np.ndarray):
+                return {"u": file}
+            return {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is no readable .npz file of plain arrays: {error}") from error

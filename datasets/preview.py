@@ -19,7 +19,7 @@ MANY_FRAMES = 8
 def preview_png(
     u: Float[Tensor, "b t c *x"], grid: Grid, times: Sequence[float], fields: Sequence[str]
 ) -> bytes:
-    """PNG with one row a sample: lines or a space-time image in 1D, first and last frame as images in 2D, mid-slices in 3D."""
+    """PNG with one row a sample: lines or a space-time image in 1D; in 2D and 3D the first and last frame."""
     # Drawn without pyplot, which keeps global state, and in matplotlib's own style whatever the user's is.
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -42,7 +42,7 @@ def preview_png(
     return buffer.getvalue()
 
 
-def _draw_line(axes, u: Tensor, grid: Grid, times: Sequence[float], field: str) -> None:
+def _draw_line(axes: Any, u: Tensor, grid: Grid, times: Sequence[float], field: str) -> None:
     x = grid.points[0].cpu()
     if len(times) >= MANY_FRAMES:
         axes.pcolormesh(x, times, u, cmap="RdBu_r", shading="nearest", rasterized=True)
@@ -54,7 +54,7 @@ def _draw_line(axes, u: Tensor, grid: Grid, times: Sequence[float], field: str) 
     axes.legend(loc="upper right", fontsize=8)
 
 
-def _draw_image(axes, u: Tensor, grid: Grid) -> None:
+def _draw_image(axes: Any, u: Tensor, grid: Grid) -> None:
     while u.ndim > 2:
         u = u[..., u.shape[-1] // 2]
     (left, bottom), (width, height) = (grid.origin or ())[:2], (grid.lengths or ())[:2]

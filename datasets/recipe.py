@@ -1,10 +1,11 @@
-"""`Recipe`: what a data set is made of, an equation, a grid, a law of random inputs and the frames to keep."""
+"""`Recipe`: an equation, a grid, a law of random inputs and the frames to keep."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from numbers import Real
 from typing import Protocol
 
@@ -12,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.datasets.subsampling import subsampled
+from kanop.datasets.subsampling import subsampled, thinned
 from kanop.solvers import SCHEMES, Equation, Grid, Trajectory, solve
 from kanop.solvers.errors import check, nearest
 
@@ -23,7 +24,7 @@ class InitialCondition(Protocol):
     """A law of random fields, as `GaussianRandomField`."""
 
     def sample(self, grid: Grid, seed: int, split: str, indices: Sequence[int]) -> Float[Tensor, "b c *x"]:
-        """Samples number `indices`: a pure function of (seed, split, i), the same function at every resolution."""
+        """Samples number `indices`, each a pure function of (seed, split, i), whatever the resolution."""
 
 
 @dataclass(frozen=True)
@@ -33,23 +34,28 @@ class Recipe:
     Parameters
     ----------
     equation : the physics
-    grid : where it is solved; its dtype is the precision of the computation (float64 unless you say otherwise)
+    grid : where it is solved; its dtype is the precision of the computation (float64 unless you say
+        otherwise)
     initial : law of u(times[0]), e.g. `GaussianRandomField`
     times : increasing times of the frames, or their first and last one when `frames` is given
-    dt : time step, or (until, dt) pairs for steps that grow: [(0.01, 1e-4), (1, 4e-3)]; `certify` tells the error it costs
+    dt : time step, or (until, dt) pairs for steps that grow: [(0.01, 1e-4), (1, 4e-3)]; `certify` tells the
+        error it costs
     scheme : "etdrk1" … "etdrk4" (default)
     frames : number of equally spaced frames from times[0] to times[-1]; default: the given times themselves
-    store_every : keep every k-th point of each axis (k divides the grid, and is odd on axes with walls); default 1
+    store_every : keep every k-th point of each axis (k divides the grid, and is odd on axes with walls);
+        default 1
 
     Raises
     ------
-    KanopError : an unknown scheme, times that do not increase, fewer than two frames, a step ≤ 0, a k that does not divide
+    KanopError : an unknown scheme, times that do not increase, fewer than two frames, a step ≤ 0, a k that
+        does not divide
 
     Examples
     --------
     >>> from kanop.solvers import Burgers, GaussianRandomField
     >>> initial = GaussianRandomField(sigma=25, tau=5, alpha=2)
-    >>> recipe = Recipe(Burgers(nu=0.1), Grid((64,)), initial, times=[0, 1], dt=1 / 64, frames=3, store_every=2)
+    >>> grid = Grid((64,))
+    >>> recipe = Recipe(Burgers(nu=0.1), grid, initial, times=[0, 1], dt=1 / 64, frames=3, store_every=2)
     >>> recipe.solve(recipe.inputs(seed=0, split="train", indices=[5])).u.shape
     torch.Size([1, 3, 1, 32])
     """
@@ -66,7 +72,7 @@ class Recipe:
     def __post_init__(self) -> None:
         check(self.scheme in SCHEMES, nearest(self.scheme, SCHEMES, "scheme"))
         times = tuple(float(t) for t in self.times)
-        rising = all(a < b for a, b in zip(times, times[1:], strict=False))
+        rising = all(a < b for a, b in pairwise(times))
         check(len(times) >= 2 and rising, f"expected two or more increasing times, got {list(times)}")
         if self.frames is not None:
             check(self.frames >= 2, f"expected frames >= 2, got {self.frames}")
@@ -74,7 +80,8 @@ class Recipe:
                 len(times) == 2,
                 f"with frames={self.frames}, times are the first and the last one, got {len(times)} times",
             )
-        dt = float(self.dt) if isinstance(self.dt, Real) else tuple((float(u), float(h)) for u, h in self.dt)
+        given = self.dt
+        dt = float(given) if isinstance(given, int | float) else tuple((float(u), float(h)) for u, h in given)
         positive = all(0 < h < math.inf for _, h in ([(0, dt)] if isinstance(dt, float) else dt))
         check(positive, f"expected positive time steps, got dt = {self.dt}")
         object.__setattr__(self, "times", times)
@@ -98,7 +105,8 @@ class Recipe:
     @property
     def scalars(self) -> dict[str, float]:
         """The equation's constants by name."""
-        values = {f.name: getattr(self.equation, f.name) for f in fields(self.equation)}  # type: ignore[arg-type]
+        names = [f.name for f in fields(self.equation)]  # type: ignore[arg-type]
+        values = {name: getattr(self.equation, name) for name in names}
         return {name: float(value) for name, value in values.items() if isinstance(value, Real)}
 
     def inputs(self, seed: int, split: str, indices: Sequence[int]) -> Float[Tensor, "b c *x"]:
@@ -109,7 +117,8 @@ class Recipe:
         """The stored frames of the solutions from `u0`: times `frame_times`, grid `stored_grid`."""
         solution = self.integrate(u0, self.grid, 1)
         grid, points = subsampled(self.grid, self.store_every)
-        return Trajectory(solution.u[(..., *points)], solution.times, grid, solution.channels, solution.steps)
+        frames = thinned(solution.u, points)
+        return Trajectory(frames, solution.times, grid, solution.channels, solution.steps)
 
     def integrate(self, u0: Float[Tensor, "b c *x"], grid: Grid, refine: int) -> Trajectory:
         """The solutions on `grid` with steps `refine` times shorter."""

@@ -93,7 +93,8 @@ class Source(ABC):
             per_field = bad.movedim(channel, 0).flatten(1).sum(1)
             field = names[int(per_field.nonzero()[0])]
             raise DataError(
-                f"{self.origin_of(first + row)}: field {field!r} has {int(bad[row].sum())} NaN or infinite values in this sample "
+                f"{self.origin_of(first + row)}: field {field!r} has {int(bad[row].sum())} NaN or infinite "
+                "values in this sample "
                 f"({int(bad.sum())} in the {len(u)} samples read with it); remove or repair the sample, "
                 "or generate the data again"
             )

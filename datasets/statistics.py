@@ -17,14 +17,14 @@ WELL_FLOOR = 1e-4
 
 @dataclass
 class Moments:
-    """Mean and sum of squared deviations of blocks that come one after the other (Chan, Golub, LeVeque 1983)."""
+    """Mean and squared deviations of blocks that come one after the other (Chan, Golub, LeVeque 1983)."""
 
     count: int = 0
     mean: Tensor = field(default_factory=lambda: torch.zeros(()))
     m2: Tensor = field(default_factory=lambda: torch.zeros(()))
 
     def add(self, u: Float[Tensor, "b *kept n"]) -> None:
-        """Take in a block: statistics over its first and last axis, one value for each of the axes between."""
+        """Take in a block: statistics are over its first and last axis, for each of the axes between."""
         u = u.double()
         count = u.shape[0] * u.shape[-1]
         mean = u.mean((0, -1))
@@ -36,7 +36,7 @@ class Moments:
         self.count = total
 
     def over(self, rows: slice | Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation over equally heavy `rows` of the first kept axis: Var = mean of Var + Var of means."""
+        """Mean and standard deviation over `rows` of the first kept axis: Var = mean Var + Var of means."""
         means, variances = self.mean[rows], self.m2[rows] / self.count
         return means.mean(0), (variances.mean(0) + means.var(0, unbiased=False)).sqrt()
 

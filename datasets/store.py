@@ -25,10 +25,10 @@ def shard_bytes(
     scalars: Mapping[str, float],
     dtype: str = "float32",
 ) -> bytes:
-    """The HDF5 file of trajectories u(b, t, *x): dimensions, boundary masks, scalars and t0_fields as The Well has them.
+    """The HDF5 file of trajectories u(b, t, *x), with the groups and attributes that The Well's files have.
 
-    Format: https://polymathic-ai.org/the_well/data_format. Made in memory, so that no half-written file can exist; h5py
-    writes no times, and attributes go in a fixed order, so equal frames give equal bytes.
+    Format: https://polymathic-ai.org/the_well/data_format. Made in memory, so that no half-written file can
+    exist; h5py writes no times, and attributes go in a fixed order, so equal frames give equal bytes.
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("earliest", "v108")) as file:

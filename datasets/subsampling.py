@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+
 from kanop.solvers import Grid
 from kanop.solvers.errors import check
 
-__all__ = ["subsampled"]
+__all__ = ["subsampled", "thinned"]
 
 
 def subsampled(grid: Grid, every: int) -> tuple[Grid, tuple[slice, ...]]:
     """x_{sj + o}: the grid of every s-th point, and the slices that take them.
 
-    Periodic axes keep points 0, s, 2s, …. Walls have cell centres, so each cell of the coarse grid takes the centre of its s
-    fine cells, which is a fine point for odd s only.
+    Periodic axes keep points 0, s, 2s, …. Walls have cell centres, so each cell of the coarse grid takes the
+    centre of its s fine cells, which is a fine point for odd s only.
 
     Raises
     ------
@@ -37,7 +42,14 @@ def subsampled(grid: Grid, every: int) -> tuple[Grid, tuple[slice, ...]]:
         )
         check(
             not (walls and every % 2 == 0),
-            f"every {every}-th point: axis {axis} has walls and cell centres, which coarsen by odd numbers; nearest: {near}",
+            f"every {every}-th point: axis {axis} has walls and cell centres, which coarsen by odd numbers; "
+            f"nearest: {near}",
         )
         slices.append(slice((every - 1) // 2 if walls else 0, None, every))
     return grid.with_shape([n // every for n in grid.shape]), tuple(slices)
+
+
+def thinned(u: Float[Tensor, "... *x"], points: Sequence[slice]) -> Float[Tensor, "... *y"]:
+    """The values of `u` at the points that `subsampled` keeps."""
+    index: tuple = (..., *points)
+    return u[index]

@@ -34,12 +34,14 @@ class WellSource(Source):
     ----------
     path : the data set's folder
     split : "train", "valid" or "test"
-    verify : compare SHA-256 with the manifest: True always, False never, None (default) up to 4 GiB a split. Once a process
-        and file; sizes are compared in any case. Folders without manifest.json (foreign ones) have nothing to compare with.
+    verify : compare SHA-256 with the manifest: True always, False never, None (default) up to 4 GiB a split.
+        Once a process and file; sizes are compared in any case. Folders without manifest.json (foreign ones)
+        have nothing to compare with.
 
     Raises
     ------
-    DataError : no files, an unfinished generation, an empty, truncated or changed file, files of different resolution or fields
+    DataError : no files, an unfinished generation, an empty, truncated or changed file, files of different
+        resolution or fields
     """
 
     def __init__(self, path: str | Path, split: str = "train", verify: bool | None = None) -> None:
@@ -146,7 +148,8 @@ def _verify(
     done = sum(e["stop"] - e["start"] for e in manifest["shards"].values())
     check(
         manifest["complete"],
-        f"{folder} is not finished ({done} of {total} trajectories); start the same generate command again, it goes on from there",
+        f"{folder} is not finished ({done} of {total} trajectories); start the same generate command again, "
+        "it goes on from there",
         DataError,
     )
     entries = {folder / key: e for key, e in manifest["shards"].items() if e["split"] == split}
@@ -157,7 +160,8 @@ def _verify(
         size = path.stat().st_size
         check(
             size == entry["bytes"],
-            f"{path} has {size} bytes, the manifest says {entry['bytes']}: truncated or changed. Delete it and {again}",
+            f"{path} has {size} bytes, the manifest says {entry['bytes']}: truncated or changed. Delete it "
+            f"and {again}",
             DataError,
         )
     if verify or (verify is None and sum(e["bytes"] for e in entries.values()) <= VERIFY_BYTES):
@@ -167,7 +171,8 @@ def _verify(
                 continue
             check(
                 checksum(path) == entry["sha256"],
-                f"{path} is not the file that was generated (its SHA-256 differs from the manifest's). Delete it and {again}",
+                f"{path} is not the file that was generated (its SHA-256 differs from the manifest's). "
+                f"Delete it and {again}",
                 DataError,
             )
             _VERIFIED.add(mark)
@@ -188,7 +193,8 @@ def _check_alike(paths: list[Path], headers: list[Header]) -> None:
         ):
             check(
                 a == b,
-                f"files of one folder must agree: {paths[0].name} has {what} {a}, {path.name} has {b} (in {path.parent}); "
+                f"files of one folder must agree: {paths[0].name} has {what} {a}, {path.name} has {b} (in "
+                f"{path.parent}); "
                 "put them into different folders",
                 DataError,
             )

@@ -81,9 +81,12 @@ def read_header(path: Path, file: h5py.File) -> Header:
         )
     except KeyError as error:
         raise DataError(
-            f"{path} lacks an item of The Well's layout: {error.args[0]}. Expected are dimensions, boundary_conditions, scalars, "
-            "t0_fields, t1_fields and t2_fields with their attributes (https://polymathic-ai.org/the_well/data_format); "
-            f"the file has {', '.join(file) or 'nothing'}. For other layouts name the arrays: layout.fields={{u: 'b t x'}}"
+            f"{path} lacks an item of The Well's layout: {error.args[0]}. Expected are dimensions, "
+            "boundary_conditions, scalars, "
+            "t0_fields, t1_fields and t2_fields with their attributes "
+            "(https://polymathic-ai.org/the_well/data_format); "
+            f"the file has {', '.join(file) or 'nothing'}. For other layouts name the arrays: "
+            f"layout.fields={{u: 'b t x'}}"
         ) from error
 
 
@@ -92,7 +95,7 @@ def _word(value: bytes | str) -> str:
 
 
 def _decimal(value: float) -> float:
-    """The shortest decimal number that single precision rounds to `value`: 0.01 for the stored 0.0099999998."""
+    """The shortest decimal that single precision rounds to `value`: 0.01 for a stored 0.0099999998."""
     return float(str(np.float32(value))) if np.float32(value) == value else float(value)
 
 
@@ -125,7 +128,8 @@ def _grid(path: Path, file: h5py.File, axes: list[str]) -> Grid:
         gaps = np.diff(x)
         if spacing <= 0 or (n > 1 and np.abs(gaps - spacing).max() > 1e-2 * spacing):
             raise DataError(
-                f"{path}: the points of axis {axis!r} are not uniform (spacing {gaps.min():.4g} … {gaps.max():.4g}); "
+                f"{path}: the points of axis {axis!r} are not uniform (spacing {gaps.min():.4g} … "
+                f"{gaps.max():.4g}); "
                 "kanop reads uniform grids: interpolate the data first"
             )
         shape.append(n)
@@ -137,7 +141,7 @@ def _grid(path: Path, file: h5py.File, axes: list[str]) -> Grid:
 
 
 def _boundaries(file: h5py.File, axes: list[str]) -> list[str]:
-    """One word an axis; walls and open sides of unknown kind are read as Neumann, whose series assumes no value there."""
+    """One word an axis; sides of unknown kind are read as Neumann, whose series assumes no value there."""
     kinds = dict.fromkeys(axes, "neumann")
     for name, entry in file["boundary_conditions"].items():
         mask, dims = entry["mask"][()], [_word(d) for d in entry.attrs["associated_dims"]]

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from kanop.datasets.source import Source
 from kanop.datasets.statistics import Moments
-from kanop.datasets.subsampling import subsampled
+from kanop.datasets.subsampling import subsampled, thinned
 from kanop.solvers import DataError, FieldSpec
 from kanop.solvers.errors import check
 
@@ -32,7 +32,8 @@ class Statistics:
     ----------
     input_mean, input_std : (c_in,) of what the operator takes
     output_mean, output_std : (c_out,) of what it returns
-    increment_mean, increment_std : (c_out,) of what it returns minus the last frame that it takes; None if n_in = 0
+    increment_mean, increment_std : (c_out,) of what it returns minus the last frame that it takes; None if
+        n_in = 0
 
     A channel that never varies gets the standard deviation 1, so that it can be divided by.
     """
@@ -46,15 +47,16 @@ class Statistics:
 
 
 class Windows(Dataset):
-    r"""(u(t), …, u(t + (n_in−1)s), a) → (u(t + n_in s), …): every window of every trajectory, in single precision.
+    r"""(u(t), …, u(t + (n_in−1)s), a) → (u(t + n_in s), …): the windows of all trajectories, in float32.
 
-    Window number i is trajectory i // w from its frame i mod w, w = T − s (n_in + n_out − 1). Small data live in memory, large
-    ones are read from disk window by window, with equal results.
+    Window number i is trajectory i // w from its frame i mod w, w = T − s (n_in + n_out − 1). Small data live
+    in memory, large ones are read from disk window by window, with equal results.
 
     Parameters
     ----------
     source : the trajectories
-    n_in : frames given; 0 for a map from the constants alone; default 1, or 0 if the source has a single frame
+    n_in : frames given; 0 for a map from the constants alone; default 1, or 0 if the source has a single
+        frame
     n_out : frames to predict, ≥ 1
     stride : s ≥ 1, stored frames from one frame of a window to the next
     subsample : take every k-th point (see `subsampled`)
@@ -86,7 +88,8 @@ class Windows(Dataset):
         self.per_trajectory = source.n_frames - stride * (n_in + n_out - 1)
         check(
             self.per_trajectory >= 1,
-            f"{source.name} has {source.n_frames} frames a trajectory, a window of n_in={n_in}, n_out={n_out}, stride={stride} "
+            f"{source.name} has {source.n_frames} frames a trajectory, a window of n_in={n_in}, "
+            f"n_out={n_out}, stride={stride} "
             f"needs {stride * (n_in + n_out - 1) + 1}; take fewer frames or a smaller stride",
             DataError,
         )
@@ -160,7 +163,7 @@ class Windows(Dataset):
         return Statistics(*_joined(inputs), *_joined(position[n_in:]), *(_joined(increments) if lags else ()))
 
     def _thin(self, u: Tensor) -> Tensor:
-        return u[(..., *self._points)].float()
+        return thinned(u, self._points).float()
 
     def _memory(self) -> tuple[Tensor, Tensor]:
         if self._held is None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,47 +15,17 @@ from torch import Tensor
 from kanop.datasets.card import companions
 from kanop.datasets.certificate import certify
 from kanop.datasets.durable import LOCK, TEMPORARY, checksum, exclusive, free_space, write_durably
+from kanop.datasets.estimation import Estimate, estimate
 from kanop.datasets.manifest import describe, load_manifest, refuse_other, save_manifest, versions
 from kanop.datasets.recipe import Recipe
+from kanop.datasets.splits import SPLITS
 from kanop.datasets.store import shard_bytes
 from kanop.solvers import DataError
 from kanop.solvers.errors import check, nearest
 
-__all__ = ["Estimate", "estimate", "generate"]
+__all__ = ["generate"]
 
-SPLITS = ("train", "valid", "test")
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a generation will take: bytes on disk, bytes of memory at the peak, trajectories, frames of each."""
-
-    disk: int
-    memory: int
-    trajectories: int
-    frames: int
-
-    def __str__(self) -> str:
-        size, memory = (f"{n / 2**20:.3g} MiB" for n in (self.disk, self.memory))
-        return f"{self.trajectories} trajectories of {self.frames} frames: {size} on disk, about {memory} of memory"
-
-
-def estimate(
-    recipe: Recipe,
-    sizes: Mapping[str, int],
-    batch_size: int = 50,
-    shard_size: int = 250,
-    dtype: str = "float32",
-) -> Estimate:
-    """Predict what `generate` with the same arguments will take."""
-    total, frames = sum(sizes.values()), len(recipe.frame_times)
-    channels = len(recipe.equation.channels)
-    fine = channels * recipe.grid.points[0].element_size() * math.prod(recipe.grid.shape)
-    stored = channels * getattr(torch, dtype).itemsize * frames * math.prod(recipe.stored_grid.shape)
-    # A batch: its frames on the solver's grid and some ten work arrays; a shard: its frames, their copy and the file's bytes.
-    memory = min(batch_size, total) * fine * (frames + 12) + 3 * min(shard_size, total) * stored
-    return Estimate(total * stored, memory, total, frames)
 
 
 def generate(
@@ -70,10 +39,10 @@ def generate(
     dtype: str = "float32",
     progress: Progress | None = None,
 ) -> Path:
-    """Solve `recipe` for sizes["train"], ["valid"], ["test"] inputs and record the frames in `path`, in The Well's layout.
+    """Solve `recipe` for the given numbers of inputs and record the frames in `path`, in The Well's layout.
 
-    The folder ends byte for byte the same however often the run was killed and started again. Sample i of a split does not
-    depend on the sizes.
+    The folder ends byte for byte the same however often the run was killed and started again. Sample i of a
+    split does not depend on the sizes.
 
     Parameters
     ----------
@@ -85,7 +54,8 @@ def generate(
     shard_size : trajectories per file, a multiple of batch_size
     name : the data set's name; default the folder's
     dtype : of the stored frames, "float32" (default) or "float64"
-    progress : called as progress(trajectories done, all, message) at the start, after each batch and at the end
+    progress : called as progress(trajectories done, all, message) at the start, after each batch and at the
+        end
 
     Returns
     -------
@@ -141,7 +111,8 @@ def _opened(folder: Path, config: dict[str, Any], recipe: Recipe, expected: Esti
         strange = sorted(p.name for p in folder.iterdir() if p.suffix != TEMPORARY and p.name != LOCK)
         check(
             not strange,
-            f"{folder} is not empty and has no manifest.json ({', '.join(strange[:5])}); choose another name or empty it",
+            f"{folder} is not empty and has no manifest.json ({', '.join(strange[:5])}); choose another name "
+            "or empty it",
             DataError,
         )
         needed, free = expected.disk, free_space(folder)
@@ -243,7 +214,8 @@ def _shard(
         bad = (~torch.isfinite(frames)).flatten(1).any(1).nonzero()
         check(
             len(bad) == 0,
-            f"{split} sample {first + int(bad[0]) if len(bad) else ''} has values that are not finite in {config['dtype']}; "
+            f"{split} sample {first + int(bad[0]) if len(bad) else ''} has values that are not finite in "
+            f"{config['dtype']}; "
             "nothing of it was written",
             DataError,
         )
