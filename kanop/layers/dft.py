@@ -1,7 +1,9 @@
-r"""Truncated Fourier series of real fields: û_k = (1/N) Σ_x u(x) e^{−ik·x} for the kept k, and back on any grid.
+r"""Truncated Fourier series of real fields: û_k = (1/N) Σ_x u(x) e^{−ik·x} at the kept k, and back on any grid.
 
-Two exact ways. By FFT: transform one axis, keep its modes, go on. By matrices: each axis is one thin real matmul,
-which costs O(n m) a line but touches no mode that is dropped. Real and imaginary parts are an axis `r` of size 2.
+Two exact ways. By FFT: transform an axis, keep its modes, go on. By matrices: an axis is one thin real matmul that
+costs O(n m) a line and touches no mode that is dropped. Each matmul takes the last axis off and puts its modes in
+front, so spectra come mode by mode, `*k b c`, as the product with the weights needs them, and nothing is permuted.
+Real and imaginary parts are two real tensors.
 """
 
 from __future__ import annotations
@@ -16,16 +18,40 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Axis", "analyse", "analyse_fft", "kept", "synthesise", "synthesise_fft"]
+__all__ = [
+    "Axis",
+    "Spectrum",
+    "analyse",
+    "analyse_fft",
+    "kept",
+    "last_axis",
+    "synthesise_fft",
+    "synthesise_leading",
+]
+
+Spectrum = tuple[Float[Tensor, "*k b c"], Float[Tensor, "*k b c"]]
 
 
 class Axis(NamedTuple):
-    """The modes first…last (inclusive, integers) of one axis, on `n` points; `half` marks the last axis (k ≥ 0)."""
+    """The modes first … last (inclusive) of an axis with `n` points; `half` marks the last axis, where k ≥ 0."""
 
     n: int
     first: int
     last: int
     half: bool
+
+    @property
+    def count(self) -> int:
+        """Number of modes."""
+        return self.last - self.first + 1
+
+    @property
+    def split_nyquist(self) -> bool:
+        """Whether both −n/2 and n/2 are kept: then half of the coefficient of cos(πnx) belongs to each.
+
+        On the last axis −n/2 is kept as the conjugate of n/2.
+        """
+        return self.n > 1 and 2 * self.last == self.n and (self.half or self.first == -self.last)
 
 
 def kept(n_modes: int, limit: int, half: bool) -> tuple[int, int]:
@@ -40,124 +66,111 @@ def kept(n_modes: int, limit: int, half: bool) -> tuple[int, int]:
     return max(low, -(limit // 2)), min(high, limit // 2)
 
 
-def analyse(u: Float[Tensor, "b c *x"], axes: Sequence[Axis]) -> Float[Tensor, "b c r *k"]:
+def analyse(u: Float[Tensor, "b c *x"], axes: Sequence[Axis]) -> Spectrum:
     """Coefficients of `u` at the kept modes, by matrices."""
-    b, c, *sizes = u.shape
-    last = axes[-1]
-    z = u.reshape(-1, last.n) @ _real_forward(last, u.dtype, u.device)
-    width = last.last + 1
-    for i in range(len(axes) - 2, -1, -1):
-        matrix = _complex_forward(axes[i], u.dtype, u.device)
-        z = z.reshape(b * c * math.prod(sizes[:i]), 2 * axes[i].n, width)
-        z = torch.bmm(matrix.expand(len(z), -1, -1), z)
-        width *= _count(axes[i])
-    return z.reshape(b, c, 2, *map(_count, axes))
+    b, c = u.shape[:2]
+    z = torch.mm(_forward_last(axes[-1], u.dtype, u.device), u.reshape(-1, axes[-1].n).T)
+    re, im = z.unflatten(0, (2, -1)).unbind()
+    for axis in reversed(axes[:-1]):
+        cos, sin = _forward(axis, u.dtype, u.device)
+        re, im = re.reshape(-1, axis.n).T, im.reshape(-1, axis.n).T
+        re, im = torch.mm(cos, re).addmm_(sin, im), torch.mm(cos, im).addmm_(sin, re, alpha=-1)
+    shape = (*(axis.count for axis in axes), b, c)
+    return re.view(shape), im.view(shape)
 
 
-def synthesise(y: Float[Tensor, "b c r *k"], axes: Sequence[Axis]) -> Float[Tensor, "b c *x"]:
-    """Values of the real field with coefficients `y` (those of −k are their conjugates), by matrices."""
-    b, c = y.shape[:2]
-    rows, width = b * c, math.prod(map(_count, axes))
+def synthesise_leading(re: Tensor, im: Tensor, axes: Sequence[Axis]) -> tuple[Tensor, Tensor]:
+    """Undo all axes but the last: coefficients (*k, b, c) → (k_last, b c *x), x all axes but the last."""
     for axis in axes[:-1]:
-        width //= _count(axis)
-        matrix = _complex_backward(axis, y.dtype, y.device)
-        y = torch.bmm(matrix.expand(rows, -1, -1), y.reshape(rows, 2 * _count(axis), width))
-        rows *= axis.n
-    u = y.reshape(rows, -1) @ _real_backward(axes[-1], y.dtype, y.device)
-    return u.reshape(b, c, *(axis.n for axis in axes))
+        cos, sin = _backward(axis, re.dtype, re.device)
+        re, im = re.reshape(axis.count, -1).T, im.reshape(axis.count, -1).T
+        re, im = torch.mm(re, cos).addmm_(im, sin, alpha=-1), torch.mm(im, cos).addmm_(re, sin)
+    return re.reshape(axes[-1].count, -1), im.reshape(axes[-1].count, -1)
 
 
-def analyse_fft(u: Float[Tensor, "b c *x"], axes: Sequence[Axis]) -> Float[Tensor, "b c r *k"]:
+def analyse_fft(u: Float[Tensor, "b c *x"], axes: Sequence[Axis]) -> Spectrum:
     """Coefficients of `u` at the kept modes, by FFTs."""
-    last = axes[-1]
-    z = torch.fft.rfft(u, norm="forward")[..., : last.last + 1]
-    if 2 * last.last == last.n:
-        z = z * _nyquist_weight(last, u.dtype, u.device)
+    z = torch.fft.rfft(u, norm="forward")[..., : axes[-1].count]
     for i, axis in enumerate(axes[:-1]):
         z = torch.fft.fft(z, dim=2 + i, norm="forward").index_select(2 + i, _positions(axis, u.device))
-        if _both_nyquists(axis):
-            z = z * _nyquist_weight(axis, u.dtype, u.device).reshape(
-                [-1 if j == i else 1 for j in range(len(axes))]
-            )
-    return rearrange(torch.view_as_real(z), "b c ... r -> b c r ...")
+    for i, axis in enumerate(axes):
+        if axis.split_nyquist:
+            shape = [-1 if j == i else 1 for j in range(len(axes))]
+            z = z * _nyquist_weight(axis).to(u).reshape(shape)
+    z = rearrange(z, "b c ... -> ... b c")
+    return z.real, z.imag
 
 
-def synthesise_fft(y: Float[Tensor, "b c r *k"], axes: Sequence[Axis]) -> Float[Tensor, "b c *x"]:
-    """Values of the real field with coefficients `y`, by FFTs."""
-    z = torch.view_as_complex(rearrange(y, "b c r ... -> b c ... r").contiguous())
+def synthesise_fft(re: Tensor, im: Tensor, axes: Sequence[Axis]) -> Float[Tensor, "b c *x"]:
+    """Values of the real field with these coefficients (those of −k are their conjugates), by FFTs."""
+    z = rearrange(torch.complex(re, im), "... b c -> b c ...")
     for i, axis in enumerate(axes[:-1]):
         shape = list(z.shape)
         shape[2 + i] = axis.n
-        z = z.new_zeros(shape).index_add(2 + i, _positions(axis, y.device), z)
+        z = z.new_zeros(shape).index_add(2 + i, _positions(axis, re.device), z)
         z = torch.fft.ifft(z, dim=2 + i, norm="forward")
     last = axes[-1]
-    # The inverse real FFT counts every mode with its conjugate but k = 0 and n/2; a kept n/2 has a conjugate all the same.
-    # Imaginary parts there are no part of a real field; CPU libraries ignore them, others need not.
-    z = torch.cat([z[..., :1].real.to(z.dtype), z[..., 1:]], -1)
-    if 2 * last.last == last.n and last.n > 0 and last.last > 0:
-        z = torch.cat([z[..., :-1], 2 * z[..., -1:].real.to(z.dtype)], -1)
-    return torch.fft.irfft(z, n=last.n, norm="forward")
+    # An inverse real FFT counts 0 and n/2 once and reads their real parts only, or should: libraries differ on that.
+    # A kept n/2 has its conjugate −n/2, hence counts twice.
+    parts = [z[..., :1].real.to(z.dtype), z[..., 1:]]
+    if last.split_nyquist:
+        parts = [parts[0], z[..., 1:-1], 2 * z[..., -1:].real.to(z.dtype)]
+    return torch.fft.irfft(torch.cat(parts, -1), n=last.n, norm="forward")
 
 
-def _count(axis: Axis) -> int:
-    return axis.last - axis.first + 1
+def last_axis(axis: Axis, like: Tensor) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k n"]]:
+    """Matrices C, S with u = Reᵀ C + Imᵀ S: the last step of the synthesis."""
+    return _backward_last(axis, like.dtype, like.device)
 
 
-def _both_nyquists(axis: Axis) -> bool:
-    return 2 * axis.last == axis.n and axis.n > 1 and axis.first == -axis.last
+# Tables are made in float64 outside of inference mode (else autograd could never save them) and cast at the end.
 
 
 @lru_cache(maxsize=128)
+@torch.inference_mode(False)
 def _positions(axis: Axis, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.arange(axis.first, axis.last + 1, device=device) % axis.n
+    return torch.arange(axis.first, axis.last + 1, device=device) % axis.n
 
 
 @lru_cache(maxsize=128)
-def _nyquist_weight(axis: Axis, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The coefficient of cos(πnx) belongs half to +n/2 and half to −n/2, where both are kept."""
-    with torch.inference_mode(False):
-        k = torch.arange(axis.first, axis.last + 1)
-        halved = (2 * k.abs() == axis.n) & (k != 0) & (axis.half or _both_nyquists(axis))
-        return torch.where(halved, 0.5, 1.0).to(dtype).to(device)
+@torch.inference_mode(False)
+def _nyquist_weight(axis: Axis) -> Float[Tensor, " k"]:
+    k = torch.arange(axis.first, axis.last + 1)
+    return torch.where((2 * k.abs() == axis.n) & axis.split_nyquist, 0.5, 1.0).double()
 
 
-def _angles(axis: Axis) -> tuple[Tensor, Tensor]:
-    """cos and sin of 2πkj/n as (k, n), in float64; k j is reduced mod n first, so large grids lose no digit."""
+def _angles(axis: Axis) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k n"]]:
+    """cos and sin of 2πkj/n; k j is reduced mod n first, so that large grids lose no digit."""
     k, j = torch.arange(axis.first, axis.last + 1), torch.arange(axis.n)
     angle = (2 * math.pi / axis.n) * torch.outer(k, j).remainder(axis.n).double()
     return angle.cos(), angle.sin()
 
 
 @lru_cache(maxsize=128)
-def _real_forward(axis: Axis, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "n rk"]:
-    with torch.inference_mode(False):
-        cos, sin = _angles(axis)
-        weight = _nyquist_weight(axis, torch.float64, torch.device("cpu"))[:, None] / axis.n
-        return torch.cat([cos * weight, -sin * weight]).T.contiguous().to(dtype).to(device)
+@torch.inference_mode(False)
+def _forward(axis: Axis, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    weight = _nyquist_weight(axis)[:, None] / axis.n
+    cos, sin = ((weight * table).to(device, dtype) for table in _angles(axis))
+    return cos, sin
 
 
 @lru_cache(maxsize=128)
-def _complex_forward(axis: Axis, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "rk nr"]:
-    with torch.inference_mode(False):
-        cos, sin = _angles(axis)
-        weight = _nyquist_weight(axis, torch.float64, torch.device("cpu"))[:, None] / axis.n
-        cos, sin = cos * weight, sin * weight
-        block = torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)])
-        return rearrange(block, "s k n r -> (s k) (n r)").contiguous().to(dtype).to(device)
+@torch.inference_mode(False)
+def _forward_last(axis: Axis, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "rk n"]:
+    cos, sin = _forward(axis, torch.float64, torch.device("cpu"))
+    return torch.cat([cos, -sin]).to(device, dtype)
 
 
 @lru_cache(maxsize=128)
-def _complex_backward(axis: Axis, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "nr rk"]:
-    with torch.inference_mode(False):
-        cos, sin = _angles(axis)
-        block = torch.stack([torch.stack([cos, -sin]), torch.stack([sin, cos])])
-        return rearrange(block, "s r k n -> (n s) (r k)").contiguous().to(dtype).to(device)
+@torch.inference_mode(False)
+def _backward(axis: Axis, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    cos, sin = (table.to(device, dtype) for table in _angles(axis))
+    return cos, sin
 
 
 @lru_cache(maxsize=128)
-def _real_backward(axis: Axis, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "rk n"]:
-    with torch.inference_mode(False):
-        cos, sin = _angles(axis)
-        twice = torch.where(torch.arange(axis.last + 1) == 0, 1.0, 2.0).double()[:, None]
-        return torch.cat([cos * twice, -sin * twice]).to(dtype).to(device)
+@torch.inference_mode(False)
+def _backward_last(axis: Axis, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    cos, sin = _angles(axis)
+    twice = torch.where(torch.arange(axis.count) == 0, 1.0, 2.0).double()[:, None]
+    return (twice * cos).to(device, dtype), (-twice * sin).to(device, dtype)

@@ -8,7 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Pointwise", "SoftGate"]
+__all__ = ["Pointwise", "SoftGate", "pointwise"]
+
+
+def pointwise(
+    weight: Float[Tensor, "o i"], u: Float[Tensor, "b i *x"], bias: Float[Tensor, " o"] | None = None
+) -> Float[Tensor, "b o *x"]:
+    """W u(x) + b at every point, as one batched matmul: on CPU its backward is 3 times as fast as that of a convolution."""
+    b, i, *x = u.shape
+    flat, weight = u.reshape(b, i, -1), weight.expand(b, -1, -1)
+    v = torch.bmm(weight, flat) if bias is None else torch.baddbmm(bias[:, None], weight, flat)
+    return v.view(b, -1, *x)
 
 
 class Pointwise(nn.Module):
@@ -30,26 +40,9 @@ class Pointwise(nn.Module):
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(out_channels).uniform_(-bound, bound)) if bias else None
 
-    def forward(
-        self, u: Float[Tensor, "b i *x"], onto: Float[Tensor, "b o *x"] | None = None
-    ) -> Float[Tensor, "b o *x"]:
-        """W u + b, added to `onto` (which is overwritten where autograd allows it)."""
-        b, _, *x = u.shape
-        # One batched matmul: its backward is 3 times faster on CPU than that of a convolution of size 1.
-        flat, weight = u.reshape(b, u.shape[1], -1), self.weight.expand(b, -1, -1)
-        if onto is None:
-            v = (
-                torch.bmm(weight, flat)
-                if self.bias is None
-                else torch.baddbmm(self.bias[:, None], weight, flat)
-            )
-        elif torch.is_autocast_enabled(u.device.type):
-            v = torch.baddbmm(onto.reshape(b, onto.shape[1], -1), weight, flat)
-        else:
-            v = onto.view(b, onto.shape[1], -1).baddbmm_(weight, flat)
-        if onto is not None and self.bias is not None:
-            v = v + self.bias[:, None]
-        return v.reshape(b, -1, *x)
+    def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:
+        """Apply the map."""
+        return pointwise(self.weight, u, self.bias)
 
 
 class SoftGate(nn.Module):
@@ -64,6 +57,6 @@ class SoftGate(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
 
-    def forward(self, u: Float[Tensor, "b c *x"], onto: Float[Tensor, "b c *x"]) -> Float[Tensor, "b c *x"]:
-        """onto + g ⊙ u."""
-        return torch.addcmul(onto, self.weight.view(-1, *[1] * (u.ndim - 2)), u)
+    def forward(self, u: Float[Tensor, "b c *x"]) -> Float[Tensor, "b c *x"]:
+        """Apply the gate."""
+        return self.weight.view(-1, *[1] * (u.ndim - 2)) * u

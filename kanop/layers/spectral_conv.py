@@ -10,7 +10,18 @@ from einops import rearrange
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
-from kanop.layers.dft import Axis, analyse, analyse_fft, kept, synthesise, synthesise_fft
+from kanop.layers.dft import (
+    Axis,
+    Spectrum,
+    analyse,
+    analyse_fft,
+    kept,
+    last_axis,
+    synthesise_fft,
+    synthesise_leading,
+)
+from kanop.layers.fused import SeriesAndSkip
+from kanop.layers.pointwise import pointwise
 from kanop.solvers import KanopError
 from kanop.solvers.errors import check, nearest
 
@@ -91,19 +102,30 @@ class SpectralConv(nn.Module):
         self.weight.copy_(rearrange(w, "... i o r -> ... i r o"))
 
     def forward(
-        self, u: Float[Tensor, "b i *x"], output_shape: Sequence[int] | None = None
+        self,
+        u: Float[Tensor, "b i *x"],
+        output_shape: Sequence[int] | None = None,
+        skip: Float[Tensor, "o i"] | None = None,
     ) -> Float[Tensor, "b o *y"]:
-        """Values of the convolution at `output_shape` points (default: those of the input)."""
+        """Values of the convolution at `output_shape` points (default: those of the input), plus `skip` · u(x)."""
         self._check(u)
+        sizes = tuple(u.shape[2:])
+        target = sizes if output_shape is None else tuple(int(n) for n in output_shape)
+        check(len(target) == len(sizes), f"output_shape needs {len(sizes)} numbers, got {target}")
+        check(skip is None or target == sizes, "a skip adds the input, so output_shape must be its shape")
         with torch.autocast(u.device.type, enabled=False):
             u = u.to(self.weight.dtype)
-            sizes = tuple(u.shape[2:])
-            target = sizes if output_shape is None else tuple(int(n) for n in output_shape)
-            check(len(target) == len(sizes), f"output_shape needs {len(sizes)} numbers, got {target}")
             into, out = self._axes(sizes, target)
             fast = self._takes_matrices(into, out)
-            coefficients = (analyse if fast else analyse_fft)(u, into)
-            return (synthesise if fast else synthesise_fft)(self._mix(coefficients, into), out)
+            re, im = self._mix(*(analyse if fast else analyse_fft)(u, into), into)
+            if not fast:
+                v = synthesise_fft(re, im, out)
+                return v if skip is None else v + pointwise(skip, u)
+            re, im = synthesise_leading(re, im, out)
+            cos, sin = last_axis(out[-1], u)
+            if skip is None:
+                return torch.addmm(re.T @ cos, im.T, sin).view(len(u), -1, *target)
+            return SeriesAndSkip.apply(re, im, cos, sin, skip, u)
 
     def _axes(self, sizes: tuple[int, ...], target: tuple[int, ...]) -> tuple[list[Axis], list[Axis]]:
         into, out = [], []
@@ -118,24 +140,23 @@ class SpectralConv(nn.Module):
         if self.path != "auto":
             return self.path == "dft"
         # A line costs about n·m by matrix and n·log n, at a fraction of the speed, by FFT.
-        return all((a.last - a.first + 1) <= max(16, a.n // (4 if a.half else 2)) for a in (*into, *out))
+        return all(a.count <= max(16, a.n // (4 if a.half else 2)) for a in (*into, *out))
 
-    def _mix(self, u_hat: Float[Tensor, "b i r *k"], axes: list[Axis]) -> Float[Tensor, "b o r *k"]:
-        """W_k û_k for every mode at once: one real batched matmul over the modes, and the constant b at k = 0."""
+    def _mix(self, re: Tensor, im: Tensor, axes: list[Axis]) -> Spectrum:
+        """W_k û_k for every mode at once, four real matmuls batched over the modes, and the constant b at k = 0."""
         weight = self.weight
         for i, (axis, count) in enumerate(zip(axes, self.n_modes, strict=True)):
             start = axis.first if axis.half else axis.first + count // 2
-            weight = weight.narrow(i, start, axis.last - axis.first + 1)
-        b, modes = u_hat.shape[0], u_hat.shape[3:]
-        a = rearrange(u_hat, "b i r ... -> (...) (r b) i")
-        p = torch.bmm(a, weight.reshape(len(a), self.in_channels, -1))
-        p = rearrange(p, "k (s b) (r o) -> k s b r o", s=2, r=2)
-        y = torch.stack([p[:, 0, :, 0] - p[:, 1, :, 1], p[:, 0, :, 1] + p[:, 1, :, 0]])
-        y = y.reshape(2, *modes, b, self.out_channels)
+            weight = weight.narrow(i, start, axis.count)
+        shape = (*re.shape[:-1], self.out_channels)
+        re, im = re.flatten(0, -3), im.flatten(0, -3)
+        w_re, w_im = weight.flatten(0, -4).unbind(2)
+        y_re = torch.bmm(re, w_re).baddbmm_(im, w_im, alpha=-1).view(shape)
+        y_im = torch.bmm(re, w_im).baddbmm_(im, w_re).view(shape)
         if self.bias is not None:
             zero = tuple(-axis.first for axis in axes)
-            y[(0, *zero)].add_(self.bias)
-        return rearrange(y, "r ... b o -> b o r ...")
+            y_re[zero].add_(self.bias)
+        return y_re, y_im
 
     def _check(self, u: Tensor) -> None:
         d = len(self.n_modes)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kanop.layers import Pointwise, SoftGate, SpectralConv
+from kanop.layers.fused import GatedPointwise
 from kanop.operators.inputs import check_input, check_modes
 from kanop.solvers import FieldSpec
 from kanop.solvers.errors import check
@@ -115,7 +116,7 @@ class Lifting(nn.Module):
         v = torch.baddbmm(shared, weight[:, :c].expand(b, -1, -1), u.reshape(b, c, -1))
         return self.second(F.gelu(v).reshape(b, -1, *sizes))
 
-    def _coordinates(self, u: Tensor) -> Float[Tensor, d *x]:
+    def _coordinates(self, u: Tensor) -> Float[Tensor, d * x]:
         points = []
         for n, kind in zip(u.shape[2:], self.boundaries, strict=True):
             shift = 0.0 if kind == "periodic" else 0.5
@@ -138,9 +139,20 @@ class FourierBlock(nn.Module):
 
     def forward(self, v: Float[Tensor, "b c *x"]) -> Float[Tensor, "b c *x"]:
         """Apply the block."""
-        w = self.skip(v, onto=self.conv(v))
+        if torch.is_autocast_enabled(v.device.type):
+            return self._plain(v)
+        w = self.conv(v, skip=self.skip.weight)
         if self.activate:
             w = F.gelu(w)
-        w = self.mlp[1](F.gelu(self.mlp[0](w)))
-        w = self.gate(v, onto=w)
+        a = F.gelu(self.mlp[0](w)).flatten(2)
+        second = self.mlp[1]
+        w = GatedPointwise.apply(a, second.weight, second.bias, self.gate.weight, v.flatten(2)).view(v.shape)
+        return F.gelu(w) if self.activate else w
+
+    def _plain(self, v: Tensor) -> Tensor:
+        """The same by single operations, each in the precision that autocast gives it."""
+        w = self.conv(v) + self.skip(v)
+        if self.activate:
+            w = F.gelu(w)
+        w = self.mlp[1](F.gelu(self.mlp[0](w))) + self.gate(v)
         return F.gelu(w) if self.activate else w
