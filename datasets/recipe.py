@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from numbers import Real
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,7 @@ from kanop.solvers.errors import check, nearest
 __all__ = ["InitialCondition", "Recipe"]
 
 
+@runtime_checkable
 class InitialCondition(Protocol):
     """A law of random fields, as `GaussianRandomField`."""
 
