@@ -30,7 +30,11 @@ class GridDerivatives:
     """
 
     def __init__(
-        self, fields: Mapping[str, Float[Tensor, "b t *x"]], times: Float[Tensor, " t"], grid: Grid, order: int = 4
+        self,
+        fields: Mapping[str, Float[Tensor, "b t *x"]],
+        times: Float[Tensor, " t"],
+        grid: Grid,
+        order: int = 4,
     ) -> None:
         check(
             set(grid.boundaries) == {"periodic"},

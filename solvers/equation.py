@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float, Inexact
 from torch import Tensor
@@ -24,6 +24,7 @@ from kanop.solvers.grid import Grid
 __all__ = ["Derivatives", "Equation"]
 
 
+@runtime_checkable
 class Derivatives(Protocol):
     """Fields and their derivatives: by FFT and finite differences on a grid, by automatic differentiation at points.
 

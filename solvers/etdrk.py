@@ -38,7 +38,7 @@ class Scheme:
 
 
 SCHEMES = {
-    "etdrk1": Scheme(1, (0, 1), ((), (((1, 1, 1),),))),
+    "etdrk1": Scheme(1, (0.0, 1.0), ((), (((1.0, 1, 1.0),),))),
     "etdrk2": Scheme(
         2,
         (0, 1, 1),
@@ -97,7 +97,8 @@ def coefficients(
     def entry(terms: Entry) -> Tensor | None:
         if not terms:
             return None
-        return (h * mask * sum(w * phi(m, c * z) for w, m, c in terms)).to(dtype)
+        weight = h * sum(w * phi(m, c * z) for w, m, c in terms)
+        return torch.where(mask, weight, 0).to(dtype)
 
     decay = tuple(expm1(c * z).to(dtype) for c in scheme.nodes)
     return Coefficients(h, scheme.nodes, decay, tuple(tuple(map(entry, row)) for row in scheme.table))

@@ -41,7 +41,10 @@ class FieldSpec:
         object.__setattr__(self, "fields", tuple(self.fields))
         object.__setattr__(self, "constants", tuple(self.constants))
         check(len(self.fields) > 0, "a FieldSpec names at least one field")
-        check(self.n_in >= 0 and self.n_out >= 1, f"expected n_in >= 0 and n_out >= 1, got {self.n_in}, {self.n_out}")
+        check(
+            self.n_in >= 0 and self.n_out >= 1,
+            f"expected n_in >= 0 and n_out >= 1, got {self.n_in}, {self.n_out}",
+        )
         check(self.in_channels > 0, "a map needs an input: n_in >= 1 frames, or a constant field")
 
     @property
@@ -81,4 +84,7 @@ class Trajectory:
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
         want = (len(self.times), len(self.channels), *self.grid.shape)
-        check(tuple(self.u.shape[1:]) == want, f"expected frames (b, t, c, *x) = (b, {want}), got {tuple(self.u.shape)}")
+        check(
+            tuple(self.u.shape[1:]) == want,
+            f"expected frames (b, t, c, *x) = (b, {want}), got {tuple(self.u.shape)}",
+        )

@@ -132,7 +132,9 @@ class Grid:
     def k(self) -> tuple[Float[Tensor, "..."], ...]:
         """Wavenumbers per axis, 2πm/L (πm/L at walls), shaped to broadcast over `spectral_shape`."""
         out = []
-        for i, (m, length, kind) in enumerate(zip(self.modes, self.lengths or (), self.boundaries, strict=True)):
+        for i, (m, length, kind) in enumerate(
+            zip(self.modes, self.lengths or (), self.boundaries, strict=True)
+        ):
             scale = (2 if kind == "periodic" else 1) * math.pi / length
             out.append((scale * m).reshape([-1 if j == i else 1 for j in range(self.ndim)]))
         return tuple(out)
@@ -149,11 +151,14 @@ class Grid:
         at walls turn sines into cosines, hence are no symbol and are refused.
         """
         if self.boundaries[axis] != "periodic":
-            check(order % 2 == 0, f"an odd derivative has no symbol on a {self.boundaries[axis]} axis (axis {axis})")
+            check(
+                order % 2 == 0,
+                f"an odd derivative has no symbol on a {self.boundaries[axis]} axis (axis {axis})",
+            )
             return (-1) ** (order // 2) * self.k[axis] ** order
         if order % 2 == 0:
             return (-1) ** (order // 2) * self.k[axis] ** order
-        symbol = (1j) ** order * self.k[axis]**order
+        symbol = (1j) ** order * self.k[axis] ** order
         nyquist = (self.modes[axis].abs() * 2 == self.shape[axis]).reshape(self.k[axis].shape)
         return symbol.masked_fill(nyquist, 0)
 
@@ -176,7 +181,11 @@ class Grid:
         weight = torch.ones(self.spectral_shape, dtype=self.dtype, device=self.device)
         for i, (m, n, kind) in enumerate(zip(self.modes, self.shape, self.boundaries, strict=True)):
             if kind == "periodic":
-                once = (m == 0) | (2 * m == n) if i == self._periodic[-1] else torch.ones_like(m, dtype=torch.bool)
+                once = (
+                    (m == 0) | (2 * m == n)
+                    if i == self._periodic[-1]
+                    else torch.ones_like(m, dtype=torch.bool)
+                )
                 factor = torch.where(once, 1.0, 2.0)
             else:
                 factor = torch.where((m == 0) | (m == n), 1.0, 0.5)
@@ -232,7 +241,9 @@ class Grid:
 
     def _check_tail(self, u: Tensor, shape: tuple[int, ...], what: str) -> None:
         if u.shape[-self.ndim :] != shape:
-            raise KanopError(f"expected {what} with trailing axes {shape} on this grid, got shape {tuple(u.shape)}")
+            raise KanopError(
+                f"expected {what} with trailing axes {shape} on this grid, got shape {tuple(u.shape)}"
+            )
 
 
 def _device(device: torch.device | str) -> torch.device:

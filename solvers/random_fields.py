@@ -48,13 +48,18 @@ class GaussianRandomField:
 
     def __post_init__(self) -> None:
         positive = self.sigma > 0 and self.alpha > 0 and self.tau >= 0
-        check(positive, f"expected sigma > 0, tau >= 0, alpha > 0, got {self.sigma}, {self.tau}, {self.alpha}")
+        check(
+            positive, f"expected sigma > 0, tau >= 0, alpha > 0, got {self.sigma}, {self.tau}, {self.alpha}"
+        )
 
     def sample(self, grid: Grid, seed: int, split: str, indices: Sequence[int]) -> Float[Tensor, "b 1 *x"]:
         """Samples number `indices` of `split` ("train", "valid", "test"), in double precision on the grid's device."""
         check(split in SPLITS, nearest(split, SPLITS, "split"))
         check(set(grid.boundaries) == {"periodic"}, f"this field is periodic, the grid is {grid.boundaries}")
-        check(2 * self.alpha > grid.ndim, f"alpha must exceed d/2 = {grid.ndim / 2} for finite variance, got {self.alpha}")
+        check(
+            2 * self.alpha > grid.ndim,
+            f"alpha must exceed d/2 = {grid.ndim / 2} for finite variance, got {self.alpha}",
+        )
         grid = grid.to(dtype=torch.float64)
         modes, place, mirror = _half_lattice(grid.shape)
         k2 = sum((2 * np.pi / length * m) ** 2 for m, length in zip(modes, grid.lengths, strict=True))
@@ -62,7 +67,9 @@ class GaussianRandomField:
         spectra = np.zeros((len(indices), 1, *grid.spectral_shape), dtype=complex)
         inside = np.all([2 * abs(m) < n for m, n in zip(modes, grid.shape, strict=True)], axis=0)
         for row, i in enumerate(indices):
-            generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, SPLITS[split], i])))
+            generator = np.random.Generator(
+                np.random.Philox(np.random.SeedSequence([seed, SPLITS[split], i]))
+            )
             noise = generator.standard_normal((len(inside), 2))
             values = amplitude[inside] * (noise[inside, 0] - 1j * noise[inside, 1])
             spectra[(row, 0, *(p[inside] for p in place))] = values

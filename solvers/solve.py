@@ -58,7 +58,10 @@ def solve(
     """
     times = [float(t) for t in times]
     _check_input(equation, u0, grid, times, scheme)
-    check((dt is None) != (tolerance is None), f"give either dt or tolerance, got dt={dt}, tolerance={tolerance}")
+    check(
+        (dt is None) != (tolerance is None),
+        f"give either dt or tolerance, got dt={dt}, tolerance={tolerance}",
+    )
     stepper = Stepper(equation, grid, scheme)
     u_hat = stepper.mask * grid.to_spectral(u0.to(grid.device, grid.dtype))
     frames = grid.to_physical(u_hat).new_empty((len(u0), len(times), *u0.shape[1:]))
@@ -83,7 +86,9 @@ class Stepper:
     def _coefficients(self, h: float) -> Coefficients:
         return coefficients(self.scheme, self._linear, h, self.mask, self.grid.spectral_dtype)
 
-    def increment(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float) -> Inexact[Tensor, "b c *k"]:
+    def increment(
+        self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float
+    ) -> Inexact[Tensor, "b c *k"]:
         """u(t + h) − u(t)."""
         return increment(self.coefficients(h), self._nonlinear, u_hat, t)
 
@@ -93,7 +98,9 @@ class Stepper:
 
 def schedule(times: Sequence[float], dt: float | Sequence[Sequence[float]]) -> Iterator[tuple[float, float]]:
     """The (t, h) of every given step. The last step of a segment is cut to end on its `until`."""
-    segments = [(times[-1], float(dt))] if isinstance(dt, int | float) else [(float(u), float(h)) for u, h in dt]
+    segments = (
+        [(times[-1], float(dt))] if isinstance(dt, int | float) else [(float(u), float(h)) for u, h in dt]
+    )
     ends = [times[0], *(until for until, _ in segments)]
     rising = all(a < b for a, b in zip(ends, ends[1:], strict=False))
     check(
@@ -150,8 +157,12 @@ def _check_input(equation: Equation, u0: Tensor, grid: Grid, times: list[float],
     )
     want = (len(equation.channels), *grid.shape)
     if u0.shape[1:] != want or u0.ndim != len(want) + 1:
-        raise KanopError(f"expected u0 of shape (b, c, *x) = (b, {', '.join(map(str, want))}), got {tuple(u0.shape)}")
+        raise KanopError(
+            f"expected u0 of shape (b, c, *x) = (b, {', '.join(map(str, want))}), got {tuple(u0.shape)}"
+        )
     bad = (~torch.isfinite(u0)).flatten(1).any(1).nonzero()
-    check(len(bad) == 0, f"u0 has NaN or infinite values, first in sample {bad[0].item() if len(bad) else ''}")
+    check(
+        len(bad) == 0, f"u0 has NaN or infinite values, first in sample {bad[0].item() if len(bad) else ''}"
+    )
     rising = all(a < b for a, b in zip(times, times[1:], strict=False))
     check(len(times) >= 2 and rising, f"expected two or more increasing times, got {times}")
