@@ -41,7 +41,7 @@ class Axis(NamedTuple):
     half: bool
 
     @property
-    def count(self) -> int:
+    def modes(self) -> int:
         """Number of modes."""
         return self.last - self.first + 1
 
@@ -75,7 +75,7 @@ def analyse(u: Float[Tensor, "b c *x"], axes: Sequence[Axis]) -> Spectrum:
         cos, sin = _forward(axis, u.dtype, u.device)
         re, im = re.reshape(-1, axis.n).T, im.reshape(-1, axis.n).T
         re, im = torch.mm(cos, re).addmm_(sin, im), torch.mm(cos, im).addmm_(sin, re, alpha=-1)
-    shape = (*(axis.count for axis in axes), b, c)
+    shape = (*(axis.modes for axis in axes), b, c)
     return re.view(shape), im.view(shape)
 
 
@@ -83,14 +83,14 @@ def synthesise_leading(re: Tensor, im: Tensor, axes: Sequence[Axis]) -> tuple[Te
     """Undo all axes but the last: coefficients (*k, b, c) → (k_last, b c *x), x all axes but the last."""
     for axis in axes[:-1]:
         cos, sin = _backward(axis, re.dtype, re.device)
-        re, im = re.reshape(axis.count, -1).T, im.reshape(axis.count, -1).T
+        re, im = re.reshape(axis.modes, -1).T, im.reshape(axis.modes, -1).T
         re, im = torch.mm(re, cos).addmm_(im, sin, alpha=-1), torch.mm(im, cos).addmm_(re, sin)
-    return re.reshape(axes[-1].count, -1), im.reshape(axes[-1].count, -1)
+    return re.reshape(axes[-1].modes, -1), im.reshape(axes[-1].modes, -1)
 
 
 def analyse_fft(u: Float[Tensor, "b c *x"], axes: Sequence[Axis]) -> Spectrum:
     """Coefficients of `u` at the kept modes, by FFTs."""
-    z = torch.fft.rfft(u, norm="forward")[..., : axes[-1].count]
+    z = torch.fft.rfft(u, norm="forward")[..., : axes[-1].modes]
     for i, axis in enumerate(axes[:-1]):
         z = torch.fft.fft(z, dim=2 + i, norm="forward").index_select(2 + i, _positions(axis, u.device))
     for i, axis in enumerate(axes):
@@ -172,5 +172,5 @@ def _backward(axis: Axis, dtype: torch.dtype, device: torch.device) -> tuple[Ten
 @torch.inference_mode(False)
 def _backward_last(axis: Axis, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     cos, sin = _angles(axis)
-    twice = torch.where(torch.arange(axis.count) == 0, 1.0, 2.0).double()[:, None]
+    twice = torch.where(torch.arange(axis.modes) == 0, 1.0, 2.0).double()[:, None]
     return (twice * cos).to(device, dtype), (-twice * sin).to(device, dtype)

@@ -14,7 +14,10 @@ __all__ = ["Pointwise", "SoftGate", "pointwise"]
 def pointwise(
     weight: Float[Tensor, "o i"], u: Float[Tensor, "b i *x"], bias: Float[Tensor, " o"] | None = None
 ) -> Float[Tensor, "b o *x"]:
-    """W u(x) + b at every point, as one batched matmul: on CPU its backward is 3 times as fast as that of a convolution."""
+    """W u(x) + b at every point.
+
+    One batched matmul: on CPU its backward takes a third of the time that a convolution of size 1 takes.
+    """
     b, i, *x = u.shape
     flat, weight = u.reshape(b, i, -1), weight.expand(b, -1, -1)
     v = torch.bmm(weight, flat) if bias is None else torch.baddbmm(bias[:, None], weight, flat)

@@ -140,14 +140,14 @@ class SpectralConv(nn.Module):
         if self.path != "auto":
             return self.path == "dft"
         # A line costs about n·m by matrix and n·log n, at a fraction of the speed, by FFT.
-        return all(a.count <= max(16, a.n // (4 if a.half else 2)) for a in (*into, *out))
+        return all(a.modes <= max(16, a.n // (4 if a.half else 2)) for a in (*into, *out))
 
     def _mix(self, re: Tensor, im: Tensor, axes: list[Axis]) -> Spectrum:
         """W_k û_k for every mode at once, four real matmuls batched over the modes, and the constant b at k = 0."""
-        weight = self.weight
+        weight: Tensor = self.weight
         for i, (axis, count) in enumerate(zip(axes, self.n_modes, strict=True)):
             start = axis.first if axis.half else axis.first + count // 2
-            weight = weight.narrow(i, start, axis.count)
+            weight = weight.narrow(i, start, axis.modes)
         shape = (*re.shape[:-1], self.out_channels)
         re, im = re.flatten(0, -3), im.flatten(0, -3)
         w_re, w_im = weight.flatten(0, -4).unbind(2)

@@ -19,9 +19,9 @@ __all__ = ["Sobolev"]
 class Sobolev:
     r"""‖û − u‖_s / ‖u‖_s with ‖e‖²_s = Σ_k (1 + |k|²)^s |ê_k|², averaged over the batch.
 
-    s = 0 is the relative L2 error, s = 1 weighs gradients, s < 0 weighs large scales. The modes and their wavenumbers k =
-    2πm/L (πm/L between walls) are those of the grid, so the norm is that of the field, at every resolution; it is
-    normalised such that ‖e‖²_0 is the mean of e² over the domain, summed over channels.
+    s = 0 is the relative L2 error, s = 1 weighs gradients, s < 0 weighs large scales. The modes and their wavenumbers,
+    2πm/L or πm/L between walls, are those of the grid, so the norm is that of the field, at every resolution; it
+    is normalised such that ‖e‖²_0 is the mean of e² over the domain, summed over channels.
 
     Parameters
     ----------
@@ -48,9 +48,7 @@ class Sobolev:
     s: float = 0.0
     relative: bool = True
 
-    def __call__(
-        self, prediction: Float[Tensor, "b c *x"], target: Float[Tensor, "b c *x"], grid: Grid
-    ) -> Float[Tensor, ""]:
+    def __call__(self, prediction: Float[Tensor, "..."], target: Float[Tensor, "..."], grid: Grid) -> Float[Tensor, ""]:
         """The mean over the batch."""
         check_pair(prediction, target, grid)
         dtype = torch.promote_types(torch.promote_types(prediction.dtype, target.dtype), torch.float32)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from kanop.solvers import Grid
-from kanop.solvers.errors import check
+from kanop.solvers.errors import check, nearest
 
 __all__ = ["WeightedSum"]
 
+Loss = Callable[[Tensor, Tensor, Grid], Tensor]
 
+
+@dataclass(frozen=True)
 class WeightedSum:
     """L = Σ_i w_i L_i: a weighted sum of losses.
 
@@ -39,30 +44,22 @@ class WeightedSum:
     1.5
     """
 
-    def __init__(self, terms: Sequence[Mapping[str, Any]]) -> None:
-        check(len(terms) > 0, "a WeightedSum needs at least one term {loss: ..., weight: ...}")
-        self.losses, self.weights = [], []
-        for i, term in enumerate(terms):
-            unknown = sorted(set(term) - {"loss", "weight"})
-            check(not unknown, f"term {i} has the keys loss and weight, got also {unknown}")
+    terms: Sequence[Mapping[str, Loss | float]]
+
+    def __post_init__(self) -> None:
+        check(len(self.terms) > 0, "a WeightedSum needs at least one term {loss: ..., weight: ...}")
+        for i, term in enumerate(self.terms):
+            for key in term:
+                check(key in ("loss", "weight"), nearest(key, ("loss", "weight"), f"key of term {i}"))
             check(callable(term.get("loss")), f"term {i} needs a loss, got {term.get('loss')!r}")
-            weight = float(term.get("weight", 1.0))
-            check(
-                weight == weight and abs(weight) != float("inf"),
-                f"the weight of term {i} is {weight}, not finite",
-            )
-            self.losses.append(term["loss"])
-            self.weights.append(weight)
+            weight = term.get("weight", 1.0)
+            finite = isinstance(weight, (int, float)) and math.isfinite(weight)
+            check(finite, f"the weight of term {i} is {weight}, not a finite number")
 
-    def __call__(
-        self, prediction: Float[Tensor, "b c *x"], target: Float[Tensor, "b c *x"], grid: Grid
-    ) -> Float[Tensor, ""]:
+    def __call__(self, prediction: Float[Tensor, "..."], target: Float[Tensor, "..."], grid: Grid) -> Float[Tensor, ""]:
         """The weighted sum."""
-        parts = [
-            w * loss(prediction, target, grid) for w, loss in zip(self.weights, self.losses, strict=True)
-        ]
+        parts = []
+        for term in self.terms:
+            loss, weight = cast(Loss, term["loss"]), cast(float, term.get("weight", 1.0))
+            parts.append(weight * loss(prediction, target, grid))
         return torch.stack(parts).sum()
-
-    def __repr__(self) -> str:
-        terms = " + ".join(f"{w:g}·{loss!r}" for w, loss in zip(self.weights, self.losses, strict=True))
-        return f"WeightedSum({terms})"

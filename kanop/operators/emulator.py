@@ -22,8 +22,8 @@ class Emulator(nn.Module):
     spec : the map: which channels go in and out
     input_norm : normaliser of the c_in input channels
     output_norm : normaliser of the c_out output channels; of the *change* if `increment`
-    increment : predict the change from the last given frame instead of the frame (default False; needs n_in ≥ 1). With n_out
-        frames, each is given as its change from that same last frame.
+    increment : predict the change from the last given frame instead of the frame (default False; needs n_in ≥ 1).
+        Of n_out frames, each is given as its change from that same last frame.
 
     Shapes
     ------
@@ -31,7 +31,8 @@ class Emulator(nn.Module):
 
     Raises
     ------
-    KanopError : normalisers of other channel numbers; `increment` without a given frame; an input with other channels or axes
+    KanopError : normalisers of other channel numbers; `increment` without a given frame; an input with other
+        channels or axes
 
     Examples
     --------
@@ -62,7 +63,8 @@ class Emulator(nn.Module):
             )
         check(
             not increment or spec.n_in >= 1,
-            "increment=True predicts the change from the last given frame, but the FieldSpec has n_in=0; use increment=False",
+            "increment=True predicts the change from the last given frame, but the FieldSpec has n_in=0; "
+            "use increment=False",
         )
         self.operator, self.spec, self.increment = operator, spec, increment
         self.input_norm, self.output_norm = input_norm, output_norm

@@ -34,8 +34,8 @@ class FNO(nn.Module):
     n_layers : number of blocks (default 4)
     position : append the coordinates in [0, 1) to the input (default). Without them, and on a periodic grid, the
         operator commutes with translations.
-    padding : length of the zero strip behind each axis that has walls, as a fraction of the axis (default 0.25), so that the
-        periodic kernel does not join opposite walls. Periodic axes get none.
+    padding : length of the zero strip behind each axis that has walls, as a fraction of the axis (default 0.25), so
+        that the periodic kernel does not join opposite walls. Periodic axes get none.
 
     Shapes
     ------
@@ -75,9 +75,7 @@ class FNO(nn.Module):
         self.padding = [0.0 if kind == "periodic" else float(padding) for kind in spec.grid.boundaries]
         c, inner = hidden_channels, 2 * hidden_channels
         self.lifting = Lifting(spec, inner, c, position)
-        self.blocks = nn.ModuleList(
-            FourierBlock(c, self.n_modes, activate=i < n_layers - 1) for i in range(n_layers)
-        )
+        self.blocks = nn.ModuleList(FourierBlock(c, self.n_modes, activate=i < n_layers - 1) for i in range(n_layers))
         self.projection = nn.ModuleList([Pointwise(c, inner), Pointwise(inner, spec.out_channels)])
 
     def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:

@@ -6,13 +6,13 @@ import contextlib
 import io
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from kanop.operators.fno import FNO
+from kanop.operators.fno import FNO, FourierBlock
 from kanop.operators.inputs import check_input, check_modes
 from kanop.solvers import FieldSpec
 from kanop.solvers.errors import check
@@ -42,8 +42,8 @@ class NeuralopFNO(nn.Module):
 
     Notes
     -----
-    The library is loaded when the first one is built. Its release 2.0.0 shifts the modes of an axis with an odd number of points by
-    one (all but the last axis), so only even grids transfer between resolutions.
+    The library is loaded when the first one is built. Its release 2.0.0 shifts the modes of an axis with an odd number
+    of points by one (all but the last axis), so only even grids transfer between resolutions.
 
     References
     ----------
@@ -92,15 +92,13 @@ class NeuralopFNO(nn.Module):
         return super()._apply(fn, recurse)
 
 
-def _drop_metadata(
-    module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]
-) -> None:
+def _drop_metadata(module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]) -> None:
     """The library adds its constructor's arguments to every state dict: not a tensor, so no safe file holds it."""
     state.pop("_metadata", None)
 
 
 @torch.no_grad()
-def load_neuralop_weights(fno: FNO, model: nn.Module) -> None:
+def load_neuralop_weights(fno: FNO, model: Any) -> None:
     """Copy the weights of neuraloperator's FNO `model` (default options, same sizes) into `fno`.
 
     Raises
@@ -109,16 +107,19 @@ def load_neuralop_weights(fno: FNO, model: nn.Module) -> None:
     """
     blocks = model.fno_blocks
     check(len(fno.blocks) == model.n_layers, f"expected {len(fno.blocks)} layers, got {model.n_layers}")
-    pairs = [(fno.lifting.first, model.lifting.fcs[0]), (fno.lifting.second, model.lifting.fcs[1])]
+    pairs: list[tuple[Any, Any]] = [
+        (fno.lifting.first, model.lifting.fcs[0]),
+        (fno.lifting.second, model.lifting.fcs[1]),
+    ]
     pairs += list(zip(fno.projection, model.projection.fcs, strict=True))
-    for i, block in enumerate(fno.blocks):
+    for i, block in enumerate(cast(list[FourierBlock], list(fno.blocks))):
         kernel = blocks.convs[i].weight.to_tensor()
         check(
             block.conv.kernel.shape == kernel.shape,
             f"expected modes and channels {tuple(block.conv.kernel.shape)}, got {tuple(kernel.shape)}",
         )
         block.conv.set_kernel(kernel)
-        block.conv.bias.copy_(blocks.convs[i].bias.flatten())
+        cast(nn.Parameter, block.conv.bias).copy_(blocks.convs[i].bias.flatten())
         block.gate.weight.copy_(blocks.channel_mlp_skips[i].weight.flatten())
         pairs.append((block.skip, blocks.fno_skips[i].conv))
         pairs += list(zip(block.mlp, blocks.channel_mlp[i].fcs, strict=True))

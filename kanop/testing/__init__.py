@@ -1,0 +1,6 @@
+"""Checks for your own classes: each raises KanopError naming the law that is broken."""
+
+from kanop.testing.loss import check_loss
+from kanop.testing.operator import check_operator
+
+__all__ = ["check_loss", "check_operator"]
