@@ -156,9 +156,7 @@ def _times(arrays: Mapping[str, Any], layout: ArrayLayout, count: int, name: str
         return layout.dt * np.arange(count)
     times = np.asarray(_array(arrays, layout.times, name), np.float64).ravel()
     check(len(times) == count, f"{name}: {len(times)} times for {count} frames", DataError)
-    check(
-        bool((np.diff(times) > 0).all()), f"{name}: the times in {layout.times!r} do not increase", DataError
-    )
+    check(bool((np.diff(times) > 0).all()), f"{name}: the times in {layout.times!r} do not increase", DataError)
     return times
 
 
@@ -174,9 +172,7 @@ def _read_all(
     """field → (b, t, *x)."""
     out: dict[str, np.ndarray] = {}
     for field, entry in entries.items():
-        key, axes = (
-            (field, entry) if isinstance(entry, str) else (entry.get("array", field), entry.get("axes", ""))
-        )
+        key, axes = (field, entry) if isinstance(entry, str) else (entry.get("array", field), entry.get("axes", ""))
         values = _ordered(np.asarray(_array(arrays, key, name)), axes, f"{name}: array {key!r}")
         if "c" in axes.split():
             out |= {f"{field}_{i}": values[..., i] for i in range(values.shape[-1])}
@@ -192,8 +188,7 @@ def _ordered(values: np.ndarray, axes: str, what: str) -> np.ndarray:
     known = len(set(letters)) == len(letters) and set(letters) <= {"b", "t", "c", *SPACE}
     check(
         known and len(space) > 0 and space == list(SPACE[: len(space)]),
-        f"{what}: axes are letters among b t c x y z, each once, with x (then y, z), e.g. 'b t x'; got "
-        f"{axes!r}",
+        f"{what}: axes are letters among b t c x y z, each once, with x (then y, z), e.g. 'b t x'; got {axes!r}",
         DataError,
     )
     check(

@@ -131,6 +131,4 @@ def _call(description: Any) -> str:
 
 
 def _steps(dt: Any) -> str:
-    return (
-        f"{dt:.6g}" if isinstance(dt, float) else ", ".join(f"{h:.6g} until t = {until:g}" for until, h in dt)
-    )
+    return f"{dt:.6g}" if isinstance(dt, float) else ", ".join(f"{h:.6g} until t = {until:g}" for until, h in dt)

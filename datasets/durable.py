@@ -83,8 +83,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         if not _try_lock(handle):
             os.close(handle)
             raise DataError(
-                f"another process is writing into {folder}; wait until it has finished, or choose another "
-                "name"
+                f"another process is writing into {folder}; wait until it has finished, or choose another name"
             )
         # The holder before us may have removed the file between our open and our lock: then the lock is on
         # nothing.

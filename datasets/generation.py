@@ -98,9 +98,7 @@ def _checked_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
     for split in sizes:
         check(split in SPLITS, nearest(split, SPLITS, "split"))
     full = {split: int(sizes.get(split, 0)) for split in SPLITS}
-    check(
-        full["train"] >= 1 and min(full.values()) >= 0, f"expected sizes with train >= 1, got {dict(sizes)}"
-    )
+    check(full["train"] >= 1 and min(full.values()) >= 0, f"expected sizes with train >= 1, got {dict(sizes)}")
     return full
 
 
@@ -136,9 +134,7 @@ def _opened(folder: Path, config: dict[str, Any], recipe: Recipe, expected: Esti
 def _all_there(folder: Path, manifest: dict[str, Any]) -> bool:
     """Whether every file that the manifest lists exists with its size."""
     entries = {**manifest["shards"], **manifest["files"]}
-    return all(
-        (folder / k).exists() and (folder / k).stat().st_size == e["bytes"] for k, e in entries.items()
-    )
+    return all((folder / k).exists() and (folder / k).stat().st_size == e["bytes"] for k, e in entries.items())
 
 
 def _new_manifest(config: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
@@ -222,9 +218,7 @@ def _shard(
         batches.append(frames.cpu())
         done += len(indices)
         report(done, total, f"{split}: solved {indices.stop} of {config['sizes'][split]}")
-    fields = zip(
-        recipe.equation.channels, rearrange(torch.cat(batches), "b t c ... -> c b t ..."), strict=True
-    )
+    fields = zip(recipe.equation.channels, rearrange(torch.cat(batches), "b t c ... -> c b t ..."), strict=True)
     return shard_bytes(
         config["name"], recipe.stored_grid, recipe.frame_times, dict(fields), recipe.scalars, config["dtype"]
     )

@@ -82,9 +82,7 @@ def load_manifest(folder: Path) -> dict[str, Any] | None:
 
 def save_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Replace the manifest as a whole."""
-    write_durably(
-        folder / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
-    )
+    write_durably(folder / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def refuse_other(folder: Path, there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -103,9 +101,7 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(tree, Mapping):
         return {prefix: tree}
     return {
-        name: leaf
-        for key, value in tree.items()
-        for name, leaf in _flat(value, f"{prefix}.{key}".lstrip(".")).items()
+        name: leaf for key, value in tree.items() for name, leaf in _flat(value, f"{prefix}.{key}".lstrip(".")).items()
     }
 
 

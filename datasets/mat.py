@@ -23,9 +23,7 @@ def read_mat(path: Path) -> dict[str, np.ndarray]:
     check(path.exists(), f"{path} does not exist", DataError)
     if h5py.is_hdf5(path):
         with open_hdf5(path) as file:
-            return {
-                k: d[()].T for k, d in file.items() if isinstance(d, h5py.Dataset) and d.dtype.kind in "fiub"
-            }
+            return {k: d[()].T for k, d in file.items() if isinstance(d, h5py.Dataset) and d.dtype.kind in "fiub"}
     import scipy.io
 
     try:
@@ -36,9 +34,7 @@ def read_mat(path: Path) -> dict[str, np.ndarray]:
             f"{error}; "
             "it may be truncated, copy it again"
         ) from error
-    return {
-        k: v for k, v in content.items() if not k.startswith("__") and getattr(v, "dtype", None) is not None
-    }
+    return {k: v for k, v in content.items() if not k.startswith("__") and getattr(v, "dtype", None) is not None}
 
 
 def mat_source(path: Path, layout: ArrayLayout | None) -> ArraySource:

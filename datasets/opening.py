@@ -81,9 +81,7 @@ def _open_file(path: Path, layout: ArrayLayout | None) -> ArraySource:
         return mat_source(path, layout)
     readers = {".mat": read_mat, ".npz": _read_npz, ".h5": _read_hdf5, ".hdf5": _read_hdf5}
     if kind not in readers:
-        raise DataError(
-            f"{path}: expected a folder or one of {', '.join(readers)}; write arrays with numpy.savez"
-        )
+        raise DataError(f"{path}: expected a folder or one of {', '.join(readers)}; write arrays with numpy.savez")
     arrays = readers[kind](path)
     if layout is None or not layout.fields:
         raise DataError(f"{path}: say which arrays are the fields; {suggestion(arrays)}")
@@ -93,9 +91,7 @@ def _open_file(path: Path, layout: ArrayLayout | None) -> ArraySource:
 def _read_hdf5(path: Path) -> dict[str, Any]:
     """Every dataset of the file by its path; each is read when it is converted to an array."""
     found: dict[str, Any] = {}
-    open_hdf5(path).visititems(
-        lambda key, item: found.update({key: item}) if isinstance(item, h5py.Dataset) else None
-    )
+    open_hdf5(path).visititems(lambda key, item: found.update({key: item}) if isinstance(item, h5py.Dataset) else None)
     return found
 
 

@@ -17,9 +17,7 @@ __all__ = ["preview_png"]
 MANY_FRAMES = 8
 
 
-def preview_png(
-    u: Float[Tensor, "b t c *x"], grid: Grid, times: Sequence[float], fields: Sequence[str]
-) -> bytes:
+def preview_png(u: Float[Tensor, "b t c *x"], grid: Grid, times: Sequence[float], fields: Sequence[str]) -> bytes:
     """PNG with one row a sample: lines or a space-time image in 1D; in 2D and 3D the first and last frame."""
     # Drawn without pyplot, which keeps global state, and in matplotlib's own style whatever the user's is.
     import matplotlib.style

@@ -123,10 +123,6 @@ class Recipe:
 
     def integrate(self, u0: Float[Tensor, "b c *x"], grid: Grid, refine: int) -> Trajectory:
         """The solutions on `grid` with steps `refine` times shorter."""
-        dt = (
-            self.dt / refine
-            if isinstance(self.dt, float)
-            else tuple((until, h / refine) for until, h in self.dt)
-        )
+        dt = self.dt / refine if isinstance(self.dt, float) else tuple((until, h / refine) for until, h in self.dt)
         with torch.no_grad():
             return solve(self.equation, u0, grid, self.frame_times, dt=dt, scheme=self.scheme)

@@ -28,9 +28,7 @@ def subsampled(grid: Grid, every: int) -> tuple[Grid, tuple[slice, ...]]:
     >>> subsampled(Grid((8,)), 4)[0].points
     (tensor([0.0000, 0.5000], dtype=torch.float64),)
     """
-    check(
-        isinstance(every, int) and every >= 1, f"expected every s-th point with a whole s >= 1, got {every!r}"
-    )
+    check(isinstance(every, int) and every >= 1, f"expected every s-th point with a whole s >= 1, got {every!r}")
     slices = []
     for axis, (n, kind) in enumerate(zip(grid.shape, grid.boundaries, strict=True)):
         walls = kind != "periodic"

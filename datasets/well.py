@@ -90,9 +90,7 @@ class WellSource(Source):
                 parts.append(self._read_file(path, self._headers[i], local, frames, time_varying))
         return torch.cat(parts)
 
-    def _read_file(
-        self, path: Path, header: Header, samples: slice, frames: slice, time_varying: bool
-    ) -> Tensor:
+    def _read_file(self, path: Path, header: Header, samples: slice, frames: slice, time_varying: bool) -> Tensor:
         file = self._file(path)
         entries = [e for e in header.entries if e.time_varying == time_varying]
         try:
@@ -139,9 +137,7 @@ def _files(folder: Path, split: str) -> list[Path]:
     return paths
 
 
-def _verify(
-    folder: Path, manifest: dict[str, Any], split: str, paths: list[Path], verify: bool | None
-) -> None:
+def _verify(folder: Path, manifest: dict[str, Any], split: str, paths: list[Path], verify: bool | None) -> None:
     config = manifest["config"]
     again = "start the same generate command again: it makes that file anew"
     total = sum(config["sizes"].values())
@@ -160,8 +156,7 @@ def _verify(
         size = path.stat().st_size
         check(
             size == entry["bytes"],
-            f"{path} has {size} bytes, the manifest says {entry['bytes']}: truncated or changed. Delete it "
-            f"and {again}",
+            f"{path} has {size} bytes, the manifest says {entry['bytes']}: truncated or changed. Delete it and {again}",
             DataError,
         )
     if verify or (verify is None and sum(e["bytes"] for e in entries.values()) <= VERIFY_BYTES):

@@ -56,11 +56,7 @@ def open_hdf5(path: Path) -> h5py.File:
         return h5py.File(path, "r")
     except OSError as error:
         size = path.stat().st_size
-        kind = (
-            "is empty (0 bytes)"
-            if size == 0
-            else f"is no readable HDF5 file ({size} bytes; truncated or damaged)"
-        )
+        kind = "is empty (0 bytes)" if size == 0 else f"is no readable HDF5 file ({size} bytes; truncated or damaged)"
         raise DataError(f"{path} {kind}: copy or generate it again. HDF5 says: {error}") from error
 
 

@@ -114,9 +114,7 @@ class Windows(Dataset):
         given, target = self.__getitems__([range(len(self))[i]])
         return given[0], target[0]
 
-    def __getitems__(
-        self, indices: Sequence[int]
-    ) -> tuple[Float[Tensor, "b c_in *x"], Float[Tensor, "b c_out *x"]]:
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Float[Tensor, "b c_in *x"], Float[Tensor, "b c_out *x"]]:
         """The windows number `indices`, stacked: what a loader calls for a batch."""
         index = torch.as_tensor(indices, dtype=torch.long)
         sample, start = index // self.per_trajectory, index % self.per_trajectory

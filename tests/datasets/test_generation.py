@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from kanop.datasets import Estimate, estimate, generate, generation
+from kanop.datasets import Estimate, estimate, generate, generation, preview
 from kanop.datasets.durable import exclusive
 from kanop.solvers import Burgers, DataError, KanopError
 
 SIZES = {"train": 7, "valid": 2, "test": 3}
+FEW = {"sizes": {"train": 3, "test": 1}, "batch_size": 1, "shard_size": 2}
 linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 
 
@@ -54,14 +55,25 @@ def test_two_runs_write_the_same_bytes(recipe, finished: Path, tmp_path: Path) -
 def test_a_shard_holds_what_the_recipe_solves(recipe, finished: Path) -> None:
     from kanop.datasets import open_data
 
-    want = torch.cat(
-        [recipe.solve(recipe.inputs(3, "train", range(a, min(a + 2, 7)))).u for a in (0, 2, 4, 6)]
-    )
+    want = torch.cat([recipe.solve(recipe.inputs(3, "train", range(a, min(a + 2, 7)))).u for a in (0, 2, 4, 6)])
     assert torch.equal(open_data(finished, "train").block(0, 7), want.float())
 
 
+@pytest.fixture(scope="module")
+def quick(make_recipe):
+    """A handful of steps: these tests run it a hundred times."""
+    return make_recipe(dt=0.25, frames=2)
+
+
+@pytest.fixture
+def plain(quick, tmp_path: Path, monkeypatch) -> dict[str, bytes]:
+    """The bytes of an uninterrupted run whose preview costs nothing: drawing takes longer than all the rest."""
+    monkeypatch.setattr(preview, "preview_png", lambda *parts: b"picture")
+    return tree(make(quick, tmp_path / "plain" / "waves", **FEW))
+
+
 @linux
-def test_killed_at_every_file_operation_it_ends_the_same(recipe, finished: Path, tmp_path: Path) -> None:
+def test_killed_at_every_file_operation_it_ends_the_same(quick, plain: dict, tmp_path: Path) -> None:
     """SIGKILL before the k-th fsync, rename or removal, for every k, and a second kill on the way back."""
     folder = tmp_path / "waves"
 
@@ -82,11 +94,11 @@ def test_killed_at_every_file_operation_it_ends_the_same(recipe, finished: Path,
             os.fsync = wrap(os.fsync)
             Path.replace = wrap(Path.replace)
             Path.unlink = wrap(Path.unlink)
-            make(recipe, folder)
+            make(quick, folder, **FEW)
 
         return work
 
-    reference, k, kills = tree(finished), 0, 0
+    k, kills = 0, 0
     while True:
         shutil.rmtree(folder, ignore_errors=True)
         status = child(doomed(k))
@@ -95,32 +107,32 @@ def test_killed_at_every_file_operation_it_ends_the_same(recipe, finished: Path,
         assert status == -signal.SIGKILL
         kills += 1
         assert child(doomed(3)) in (0, -signal.SIGKILL)
-        assert child(lambda: make(recipe, folder)) == 0
-        assert tree(folder) == reference, f"killed at operation {k}"
+        assert child(lambda: make(quick, folder, **FEW)) == 0
+        assert tree(folder) == plain, f"killed at operation {k}"
         k += 2
     assert kills > 10
 
 
 @linux
-def test_killed_at_random_moments_it_ends_the_same(recipe, finished: Path, tmp_path: Path) -> None:
+def test_killed_at_random_moments_it_ends_the_same(quick, plain: dict, tmp_path: Path) -> None:
     folder, moments, kills = tmp_path / "waves", random.Random(0), 0
-    for _ in range(200):
+    for _ in range(30):
         pid = os.fork()
         if pid == 0:
             try:
                 torch.set_num_threads(1)
-                make(recipe, folder)
+                make(quick, folder, **FEW)
             finally:
                 os._exit(0)
-        time.sleep(moments.uniform(0, 0.06))
+        time.sleep(moments.uniform(0, 0.1))
         os.kill(pid, signal.SIGKILL)
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0:
             break
         kills += 1
     else:
-        make(recipe, folder)
+        make(quick, folder, **FEW)
     assert kills >= 1
-    assert tree(folder) == tree(finished)
+    assert tree(folder) == plain
 
 
 def test_more_samples_change_no_earlier_one(recipe, finished: Path, tmp_path: Path) -> None:
