@@ -29,9 +29,9 @@ def controlled_steps(
 ) -> Tensor:
     r"""Fill `frames`, each sample with steps h = 2^-j such that its error per unit time stays below `tolerance`.
 
-    A step is taken once whole and twice halved; the difference over 2^p − 1 estimates the error of the halves, which are kept
-    (the local error of h·tolerance is relative to ‖u‖). A sample's steps depend on its own state alone: not on the batch, nor on the times
-    that are saved. Returns the number of accepted (half) steps per sample.
+    A step is taken once whole and twice halved; the difference over 2^p − 1 estimates the error of the halves, which
+    are kept if it is below h·tolerance relative to ‖u‖. A sample's steps depend on its own state alone: not on the
+    batch, nor on the times that are saved. Returns the number of accepted (half) steps per sample.
     """
     check(0 < tolerance < 1, f"expected 0 < tolerance < 1, got {tolerance}")
     samples = len(u_hat)
@@ -54,7 +54,7 @@ def controlled_steps(
             if not ratio <= 1:
                 rung[i] += 1 if not math.isfinite(ratio) else max(1, _rungs(ratio, stepper.scheme.order))
                 if rung[i] >= FINEST:
-                    hint = f"no step meets tolerance = {tolerance:g}; the solution is not resolved or blows up: refine the grid"
+                    hint = f"no step meets tolerance = {tolerance:g}; it blows up or is not resolved: refine the grid"
                     raise SolverDiverged(i, float(t[place].flatten()[0]), 2.0**-j, hint)
                 continue
             span = 2 ** (FINEST - j)
@@ -95,5 +95,5 @@ def _at(stepper: Stepper, start: Tensor, end: Tensor, t: Tensor, part: float, h:
 
 
 def _rungs(ratio: float, order: int) -> int:
-    """How many rungs down (up if negative) bring error/tolerance = `ratio` to SAFETY; the error per unit time is O(h^p)."""
+    """Rungs down (up if negative) that bring error/tolerance = `ratio` to SAFETY: error per unit time is O(h^p)."""
     return math.ceil(math.log2(max(ratio, 1e-30) / SAFETY) / order)

@@ -28,7 +28,7 @@ __all__ = ["Derivatives", "Equation"]
 class Derivatives(Protocol):
     """Fields and their derivatives: by FFT and finite differences on a grid, by automatic differentiation at points.
 
-    All tensors that one D hands out have one shape; what D hands out may be combined point by point and differentiated again.
+    All tensors that one D hands out have one shape; they may be combined point by point and differentiated again.
     """
 
     def __getitem__(self, name: str) -> Tensor:
@@ -70,8 +70,8 @@ class Derivatives(Protocol):
 class Equation(ABC):
     r"""∂u/∂t = L u + N(u, t): the physics that solver, losses, physics-informed networks and report share.
 
-    A subclass is a frozen dataclass whose fields are the physical constants. `linear` and `nonlinear` state it for spectral
-    solvers, `residual` for everything else; `kanop.testing.check_equation` holds them to the same solutions.
+    A subclass is a frozen dataclass whose fields are the physical constants. `linear` and `nonlinear` state it for
+    spectral solvers, `residual` for everything else; `kanop.testing.check_equation` holds them to the same solutions.
     """
 
     channels: ClassVar[tuple[str, ...]]
@@ -91,10 +91,8 @@ class Equation(ABC):
         """Symbol of L, one value a mode."""
 
     @abstractmethod
-    def nonlinear(
-        self, u_hat: Inexact[Tensor, "b c *k"], grid: Grid, t: float | Tensor
-    ) -> Inexact[Tensor, "b c *k"]:
-        """Coefficients of N(u, t); the caller dealiases. `t` is a number, or (b, 1, *1) where samples differ in time."""
+    def nonlinear(self, u_hat: Inexact[Tensor, "b c *k"], grid: Grid, t: float | Tensor) -> Inexact[Tensor, "b c *k"]:
+        """Coefficients of N(u, t); the caller dealiases. `t` is a number, or (b, 1, *1) if samples differ in time."""
 
     @abstractmethod
     def residual(self, D: Derivatives) -> dict[str, Tensor]:

@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Inexact
 from torch import Tensor
 
+from kanop.solvers.devices import resolve_device
 from kanop.solvers.errors import KanopError, check, nearest
+from kanop.solvers.resampling import resize_spectrum
 from kanop.solvers.trigonometric import from_cosine, from_sine, to_cosine, to_sine
 
 __all__ = ["Grid"]
@@ -19,7 +21,7 @@ __all__ = ["Grid"]
 BOUNDARIES = ("periodic", "dirichlet", "neumann")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Grid:
     r"""Uniform points on ∏ᵢ [oᵢ, oᵢ + Lᵢ] and the trigonometric series that interpolates on them.
 
@@ -49,34 +51,44 @@ class Grid:
     [0.0, 0.5, 0.0, 0.0, 0.0]
     """
 
-    shape: Sequence[int]
-    lengths: Sequence[float] | None = None
-    boundaries: str | Sequence[str] = "periodic"
-    origin: Sequence[float] | None = None
-    dtype: torch.dtype | str = torch.float64
-    device: torch.device | str = "cpu"
+    shape: tuple[int, ...]
+    lengths: tuple[float, ...]
+    boundaries: tuple[str, ...]
+    origin: tuple[float, ...]
+    dtype: torch.dtype
+    device: torch.device
 
-    def __post_init__(self) -> None:
-        d = len(self.shape)
-        check(1 <= d <= 3, f"a Grid has 1 to 3 axes, got shape {tuple(self.shape)}")
-        lengths = (1.0,) * d if self.lengths is None else self.lengths
-        origin = (0.0,) * d if self.origin is None else self.origin
-        boundaries = (self.boundaries,) * d if isinstance(self.boundaries, str) else self.boundaries
+    def __init__(
+        self,
+        shape: Sequence[int],
+        lengths: Sequence[float] | None = None,
+        boundaries: str | Sequence[str] = "periodic",
+        origin: Sequence[float] | None = None,
+        dtype: torch.dtype | str = torch.float64,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        d = len(shape)
+        check(1 <= d <= 3, f"a Grid has 1 to 3 axes, got shape {tuple(shape)}")
+        lengths = (1.0,) * d if lengths is None else lengths
+        origin = (0.0,) * d if origin is None else origin
+        boundaries = (boundaries,) * d if isinstance(boundaries, str) else boundaries
         for name, value in (("lengths", lengths), ("origin", origin), ("boundaries", boundaries)):
-            check(len(value) == d, f"expected {d} {name} for shape {tuple(self.shape)}, got {tuple(value)}")
-        check(min(self.shape) >= 1, f"sizes are at least 1, got shape {tuple(self.shape)}")
+            check(len(value) == d, f"expected {d} {name} for shape {tuple(shape)}, got {tuple(value)}")
+        check(min(shape) >= 1, f"sizes are at least 1, got shape {tuple(shape)}")
         check(min(lengths) > 0, f"lengths are positive, got {tuple(lengths)}")
         for kind in boundaries:
             check(kind in BOUNDARIES, nearest(kind, BOUNDARIES, "boundary"))
-        dtype = getattr(torch, self.dtype) if isinstance(self.dtype, str) else self.dtype
-        check(dtype in (torch.float32, torch.float64), f"dtype is float32 or float64, got {dtype}")
-        store = object.__setattr__
-        store(self, "shape", tuple(int(n) for n in self.shape))
-        store(self, "lengths", tuple(float(v) for v in lengths))
-        store(self, "origin", tuple(float(v) for v in origin))
-        store(self, "boundaries", tuple(boundaries))
-        store(self, "dtype", dtype)
-        store(self, "device", _device(self.device))
+        kind_of_number = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+        check(kind_of_number in (torch.float32, torch.float64), f"dtype is float32 or float64, got {dtype}")
+        # The class is frozen: its one assignment goes round the lock.
+        self.__dict__.update(
+            shape=tuple(int(n) for n in shape),
+            lengths=tuple(float(v) for v in lengths),
+            boundaries=tuple(boundaries),
+            origin=tuple(float(v) for v in origin),
+            dtype=kind_of_number,
+            device=resolve_device(device),
+        )
 
     @property
     def ndim(self) -> int:
@@ -86,13 +98,13 @@ class Grid:
     @property
     def spacing(self) -> tuple[float, ...]:
         """Distance between neighbouring points, per axis."""
-        return tuple(length / n for length, n in zip(self.lengths or (), self.shape, strict=True))
+        return tuple(length / n for length, n in zip(self.lengths, self.shape, strict=True))
 
     @cached_property
     def points(self) -> tuple[Float[Tensor, " n"], ...]:
         """Coordinates of the points, one vector an axis."""
         shift = [0.0 if kind == "periodic" else 0.5 for kind in self.boundaries]
-        axes = zip(self.shape, self.spacing, self.origin or (), shift, strict=True)
+        axes = zip(self.shape, self.spacing, self.origin, shift, strict=True)
         return tuple(o + h * (self._arange(n) + s) for n, h, o, s in axes)
 
     def mesh(self) -> tuple[Float[Tensor, "*x"], ...]:
@@ -132,9 +144,7 @@ class Grid:
     def k(self) -> tuple[Float[Tensor, "..."], ...]:
         """Wavenumbers per axis, 2πm/L (πm/L at walls), shaped to broadcast over `spectral_shape`."""
         out = []
-        for i, (m, length, kind) in enumerate(
-            zip(self.modes, self.lengths or (), self.boundaries, strict=True)
-        ):
+        for i, (m, length, kind) in enumerate(zip(self.modes, self.lengths, self.boundaries, strict=True)):
             scale = (2 if kind == "periodic" else 1) * math.pi / length
             out.append((scale * m).reshape([-1 if j == i else 1 for j in range(self.ndim)]))
         return tuple(out)
@@ -142,13 +152,13 @@ class Grid:
     @cached_property
     def laplacian(self) -> Float[Tensor, "*k"]:
         """Symbol of Δ: −|k|² per mode (≤ 0)."""
-        return -sum(k**2 for k in self.k).expand(self.spectral_shape)  # type: ignore[union-attr]
+        return -torch.stack([(k**2).expand(self.spectral_shape) for k in self.k]).sum(0)
 
     def derivative(self, axis: int, order: int = 1) -> Inexact[Tensor, "..."]:
         """Symbol of ∂^order along `axis`: (ik)^order, shaped to broadcast over `spectral_shape`.
 
-        The Nyquist mode of an even periodic axis is zero in odd derivatives: its sine part is not on the grid. Odd derivatives
-        at walls turn sines into cosines, hence are no symbol and are refused.
+        The Nyquist mode of an even periodic axis is zero in odd derivatives: its sine part is not on the grid. Odd
+        derivatives at walls turn sines into cosines, hence have no symbol and are refused.
         """
         if self.boundaries[axis] != "periodic":
             check(
@@ -163,7 +173,7 @@ class Grid:
         return symbol.masked_fill(nyquist, 0)
 
     def dealias_mask(self, degree: int) -> Bool[Tensor, "*k"]:
-        """Modes |m| < n/(degree+1) on every axis (2n at walls): products of `degree` such fields alias onto none of them.
+        """Modes |m| < n/(degree+1) on every axis (2n at walls): no product of `degree` such fields aliases onto them.
 
         2/3 of the spectrum for quadratic, 1/2 for cubic terms (Orszag 1971), the same for +k and −k.
         """
@@ -177,16 +187,12 @@ class Grid:
 
     @cached_property
     def parseval(self) -> Float[Tensor, "*k"]:
-        """Weights w with mean(u²) = Σ_k w_k |û_k|²: 2 for modes stored for their conjugate too, ½ for sine and cosine modes."""
+        """Weights w with mean(u²) = Σ_k w_k |û_k|²: 2 for modes that stand for ±k, ½ for sine and cosine modes."""
         weight = torch.ones(self.spectral_shape, dtype=self.dtype, device=self.device)
         for i, (m, n, kind) in enumerate(zip(self.modes, self.shape, self.boundaries, strict=True)):
             if kind == "periodic":
-                once = (
-                    (m == 0) | (2 * m == n)
-                    if i == self._periodic[-1]
-                    else torch.ones_like(m, dtype=torch.bool)
-                )
-                factor = torch.where(once, 1.0, 2.0)
+                twice = (i == self._periodic[-1]) & (m > 0) & (2 * m != n)
+                factor = torch.where(twice, 2.0, 1.0)
             else:
                 factor = torch.where((m == 0) | (m == n), 1.0, 0.5)
             weight = weight * factor.to(self.dtype).reshape(self.k[i].shape)
@@ -215,16 +221,16 @@ class Grid:
         return u
 
     def resample(self, u: Float[Tensor, "... *x"], shape: Sequence[int]) -> Float[Tensor, "... *y"]:
-        """Values of the interpolating series on `shape` points, up or down, even or odd: exact for band-limited fields.
+        """Values of the interpolating series on `shape` points, up or down, even or odd: exact if band-limited.
 
-        Going down drops the modes that the new grid does not hold. The cosine at an even Nyquist mode is kept real: split over
+        Going down drops the modes that the new grid does not hold. The cosine at an even Nyquist mode is split over
         ±n/2 on the way up, and re-joined on the way down.
         """
         target = self.with_shape(shape)
         u_hat = self.to_spectral(u)
         for i, kind in enumerate(self.boundaries):
             half = bool(self._periodic) and i == self._periodic[-1]
-            u_hat = _resize(u_hat, i - self.ndim, self.shape[i], target.shape[i], kind, half)
+            u_hat = resize_spectrum(u_hat, i - self.ndim, self.shape[i], target.shape[i], kind, half)
         return target.to_physical(u_hat)
 
     def with_shape(self, shape: Sequence[int]) -> Grid:
@@ -237,58 +243,8 @@ class Grid:
         return Grid(*args, dtype or self.dtype, self.device if device is None else device)
 
     def _arange(self, n: int) -> Tensor:
-        return torch.arange(n, dtype=self.dtype, device=self.device)  # type: ignore[arg-type]
+        return torch.arange(n, dtype=self.dtype, device=self.device)
 
     def _check_tail(self, u: Tensor, shape: tuple[int, ...], what: str) -> None:
         if u.shape[-self.ndim :] != shape:
-            raise KanopError(
-                f"expected {what} with trailing axes {shape} on this grid, got shape {tuple(u.shape)}"
-            )
-
-
-def _device(device: torch.device | str) -> torch.device:
-    device = torch.device(device)
-    if device.type == "cuda":
-        check(
-            torch.cuda.is_available(),
-            "device=cuda was asked for, but this torch sees no CUDA device; use device=cpu or install a CUDA build of torch",
-        )
-    return device
-
-
-def _resize(u_hat: Tensor, axis: int, n: int, m: int, kind: str, half: bool) -> Tensor:
-    """Coefficients for n points along `axis` → coefficients for m points."""
-    if n == m:
-        return u_hat
-    if kind != "periodic":
-        return _fit(u_hat, axis, m, slice(0, min(n, m)))
-    low = min(n, m)
-    if half:
-        out = _fit(u_hat, axis, m // 2 + 1, slice(0, low // 2 + 1))
-        if low % 2 == 0:
-            # One stored Nyquist coefficient stands for cos(πnx) alone; off its own grid it is half of each of ±n/2.
-            out.select(axis, low // 2).mul_(0.5 if m > n else 2.0)
-        return out
-    shape = list(u_hat.shape)
-    shape[axis] = m
-    out = u_hat.new_zeros(shape)
-    positive, negative = (low + 1) // 2, (low - 1) // 2
-    out.narrow(axis, 0, positive).copy_(u_hat.narrow(axis, 0, positive))
-    if negative:
-        out.narrow(axis, m - negative, negative).copy_(u_hat.narrow(axis, n - negative, negative))
-    if low % 2 == 0:
-        if m > n:
-            nyquist = 0.5 * u_hat.select(axis, n // 2)
-            out.select(axis, n // 2).copy_(nyquist)
-            out.select(axis, m - n // 2).copy_(nyquist)
-        else:
-            out.select(axis, m // 2).copy_(u_hat.select(axis, m // 2) + u_hat.select(axis, n - m // 2))
-    return out
-
-
-def _fit(u_hat: Tensor, axis: int, size: int, keep: slice) -> Tensor:
-    shape = list(u_hat.shape)
-    shape[axis] = size
-    out = u_hat.new_zeros(shape)
-    out.narrow(axis, 0, keep.stop).copy_(u_hat.narrow(axis, 0, keep.stop))
-    return out
+            raise KanopError(f"expected {what} with trailing axes {shape} on this grid, got shape {tuple(u.shape)}")

@@ -18,10 +18,11 @@ TERMS = 32
 def phi(j: int, z: Inexact[Tensor, "*k"]) -> Inexact[Tensor, "*k"]:
     r"""φ_j(z) = Σ_{n≥0} zⁿ/(n+j)!, elementwise in double precision, for real and complex z.
 
-    A Taylor polynomial inside |z| ≤ 2, the recurrence from expm1 outside: no contour, whose half-circle form is wrong for
-    imaginary z (advection, KdV, Schrödinger). Compared with 60-digit arithmetic in the tests.
+    A Taylor polynomial inside |z| ≤ 2, the recurrence from expm1 outside: no contour, whose half-circle form is
+    wrong for imaginary z (advection, KdV, Schrödinger).
 
-    Reference: Cox and Matthews (2002), doi:10.1006/jcph.2002.6995; Hochbruck and Ostermann (2010), doi:10.1017/S0962492910000048.
+    References: Cox and Matthews (2002), doi:10.1006/jcph.2002.6995;
+    Hochbruck and Ostermann (2010), doi:10.1017/S0962492910000048.
     """
     if j == 0:
         return torch.exp(z)

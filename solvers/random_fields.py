@@ -23,8 +23,8 @@ SPLITS = {"train": 0, "valid": 1, "test": 2}
 class GaussianRandomField:
     r"""u ~ N(0, σ²(−Δ + τ²)^(−α)), periodic, zero mean: u = Σ_k √λ_k ξ_k e_k with λ_k = σ²(|k|² + τ²)^(−α).
 
-    The e_k are orthonormal on the box and the ξ_k independent standard normals, drawn mode by mode outwards: sample i of a
-    split is a pure function of (seed, split, i), and a finer grid adds modes to it but changes none.
+    The e_k are orthonormal on the box and the ξ_k independent standard normals, drawn mode by mode outwards: sample i
+    of a split is a pure function of (seed, split, i), and a finer grid adds modes to it but changes none.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ class GaussianRandomField:
     tau : τ ≥ 0, inverse correlation length
     alpha : α > 0, smoothness; 2α > d for finite variance
 
-    The FNO Burgers set: the paper's N(0, 625(−Δ+25)^(−2)) is (sigma 25, tau 5, alpha 2), the published script draws
-    (sigma 49, tau 7, alpha 2.5); arXiv:2010.08895 §5.1 and its `data_generation/burgers`.
+    The FNO Burgers set: the paper's N(0, 625(−Δ+25)^(−2)) is (sigma 25, tau 5, alpha 2), the published script
+    draws (sigma 49, tau 7, alpha 2.5); arXiv:2010.08895 §5.1 and its `data_generation/burgers`.
 
     Examples
     --------
@@ -48,9 +48,7 @@ class GaussianRandomField:
 
     def __post_init__(self) -> None:
         positive = self.sigma > 0 and self.alpha > 0 and self.tau >= 0
-        check(
-            positive, f"expected sigma > 0, tau >= 0, alpha > 0, got {self.sigma}, {self.tau}, {self.alpha}"
-        )
+        check(positive, f"expected sigma > 0, tau >= 0, alpha > 0, got {self.sigma}, {self.tau}, {self.alpha}")
 
     def sample(self, grid: Grid, seed: int, split: str, indices: Sequence[int]) -> Float[Tensor, "b 1 *x"]:
         """Samples number `indices` of `split` ("train", "valid", "test"), in double precision on the grid's device."""
@@ -62,19 +60,17 @@ class GaussianRandomField:
         )
         grid = grid.to(dtype=torch.float64)
         modes, place, mirror = _half_lattice(grid.shape)
-        k2 = sum((2 * np.pi / length * m) ** 2 for m, length in zip(modes, grid.lengths, strict=True))
+        k2 = np.sum([(2 * np.pi / length * m) ** 2 for m, length in zip(modes, grid.lengths, strict=True)], axis=0)
         amplitude = self.sigma * (k2 + self.tau**2) ** (-self.alpha / 2) / np.sqrt(2 * np.prod(grid.lengths))
         spectra = np.zeros((len(indices), 1, *grid.spectral_shape), dtype=complex)
         inside = np.all([2 * abs(m) < n for m, n in zip(modes, grid.shape, strict=True)], axis=0)
+        on_plane = inside & (modes[-1] == 0)
         for row, i in enumerate(indices):
-            generator = np.random.Generator(
-                np.random.Philox(np.random.SeedSequence([seed, SPLITS[split], i]))
-            )
+            generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, SPLITS[split], i])))
             noise = generator.standard_normal((len(inside), 2))
-            values = amplitude[inside] * (noise[inside, 0] - 1j * noise[inside, 1])
-            spectra[(row, 0, *(p[inside] for p in place))] = values
-            on_plane = inside & (modes[-1] == 0)
-            spectra[(row, 0, *(p[on_plane] for p in mirror))] = values[on_plane[inside]].conj()
+            values = amplitude * (noise[:, 0] - 1j * noise[:, 1])
+            spectra[row, 0][tuple(p[inside] for p in place)] = values[inside]
+            spectra[row, 0][tuple(p[on_plane] for p in mirror)] = values[on_plane].conj()
         return grid.to_physical(torch.from_numpy(spectra).to(grid.device))
 
 
@@ -85,7 +81,7 @@ def _half_lattice(shape: tuple[int, ...]) -> tuple[tuple[np.ndarray, ...], ...]:
     check(reach >= 1, f"a random field needs at least 3 points on an axis, got shape {shape}", KanopError)
     axes = [np.arange(-reach, reach + 1)] * (len(shape) - 1) + [np.arange(reach + 1)]
     modes = np.stack([m.ravel() for m in np.meshgrid(*axes, indexing="ij")])
-    # On the plane where the last mode number is 0, ±k are both listed: keep the one whose first non-zero entry is positive.
+    # Where the last mode number is 0, ±k are both listed: keep the one whose first non-zero entry is positive.
     first = np.zeros(modes.shape[1], dtype=int)
     for row in np.sign(modes):
         first = np.where(first == 0, row, first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -34,8 +35,8 @@ def solve(
 ) -> Trajectory:
     r"""Integrate ∂u/∂t = L u + N(u, t) from u(times[0]) = u0 and return the frames at `times`.
 
-    The initial state is truncated to the modes that the equation's dealiasing keeps, so the first frame is what the solver
-    started from. Frames between two steps come from that step taken again with the shorter length: saving changes nothing.
+    The initial state is truncated to the modes that the equation's dealiasing keeps, so the first frame is what the
+    solver started from. Frames between two steps come from that step taken again, shorter: saving changes nothing.
 
     Parameters
     ----------
@@ -86,9 +87,7 @@ class Stepper:
     def _coefficients(self, h: float) -> Coefficients:
         return coefficients(self.scheme, self._linear, h, self.mask, self.grid.spectral_dtype)
 
-    def increment(
-        self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float
-    ) -> Inexact[Tensor, "b c *k"]:
+    def increment(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float) -> Inexact[Tensor, "b c *k"]:
         """u(t + h) − u(t)."""
         return increment(self.coefficients(h), self._nonlinear, u_hat, t)
 
@@ -98,11 +97,9 @@ class Stepper:
 
 def schedule(times: Sequence[float], dt: float | Sequence[Sequence[float]]) -> Iterator[tuple[float, float]]:
     """The (t, h) of every given step. The last step of a segment is cut to end on its `until`."""
-    segments = (
-        [(times[-1], float(dt))] if isinstance(dt, int | float) else [(float(u), float(h)) for u, h in dt]
-    )
+    segments = [(times[-1], float(dt))] if isinstance(dt, int | float) else [(float(u), float(h)) for u, h in dt]
     ends = [times[0], *(until for until, _ in segments)]
-    rising = all(a < b for a, b in zip(ends, ends[1:], strict=False))
+    rising = all(a < b for a, b in itertools.pairwise(ends))
     check(
         rising and ends[-1] >= times[-1] * (1 - 1e-12),
         f"the steps must reach from t = {times[0]} to {times[-1]} in rising segments (until, dt), got {segments}",
@@ -152,17 +149,11 @@ def _check_input(equation: Equation, u0: Tensor, grid: Grid, times: list[float],
     name = type(equation).__name__
     check(scheme in SCHEMES, nearest(scheme, SCHEMES, "scheme"))
     check(grid.ndim in equation.ndim, f"{name} lives on grids with {equation.ndim} axes, got {grid.ndim}")
-    check(
-        set(grid.boundaries) == {"periodic"}, f"solve needs periodic axes, got boundaries {grid.boundaries}"
-    )
+    check(set(grid.boundaries) == {"periodic"}, f"solve needs periodic axes, got boundaries {grid.boundaries}")
     want = (len(equation.channels), *grid.shape)
     if u0.shape[1:] != want or u0.ndim != len(want) + 1:
-        raise KanopError(
-            f"expected u0 of shape (b, c, *x) = (b, {', '.join(map(str, want))}), got {tuple(u0.shape)}"
-        )
+        raise KanopError(f"expected u0 of shape (b, c, *x) = (b, {', '.join(map(str, want))}), got {tuple(u0.shape)}")
     bad = (~torch.isfinite(u0)).flatten(1).any(1).nonzero()
-    check(
-        len(bad) == 0, f"u0 has NaN or infinite values, first in sample {bad[0].item() if len(bad) else ''}"
-    )
-    rising = all(a < b for a, b in zip(times, times[1:], strict=False))
+    check(len(bad) == 0, f"u0 has NaN or infinite values, first in sample {bad[0].item() if len(bad) else ''}")
+    rising = all(a < b for a, b in itertools.pairwise(times))
     check(len(times) >= 2 and rising, f"expected two or more increasing times, got {times}")

@@ -1,6 +1,7 @@
 """Checks for your own classes: each raises KanopError naming the law that is broken."""
 
+from kanop.testing.equation import check_equation
 from kanop.testing.loss import check_loss
 from kanop.testing.operator import check_operator
 
-__all__ = ["check_loss", "check_operator"]
+__all__ = ["check_equation", "check_loss", "check_operator"]

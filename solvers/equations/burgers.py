@@ -50,16 +50,14 @@ class Burgers(Equation):
     def __post_init__(self) -> None:
         check(
             0 < self.nu < math.inf,
-            f"expected a viscosity nu > 0, got {self.nu}: without viscosity shocks form, which a Fourier series does not resolve",
+            f"expected a viscosity nu > 0, got {self.nu}: without it shocks form, which no Fourier series resolves",
         )
 
     def linear(self, grid: Grid) -> Float[Tensor, "1 k"]:
         """−ν k²."""
         return self.nu * grid.laplacian[None]
 
-    def nonlinear(
-        self, u_hat: Inexact[Tensor, "b 1 k"], grid: Grid, t: float | Tensor
-    ) -> Inexact[Tensor, "b 1 k"]:
+    def nonlinear(self, u_hat: Inexact[Tensor, "b 1 k"], grid: Grid, t: float | Tensor) -> Inexact[Tensor, "b 1 k"]:
         """−∂(u²/2)/∂x, in conservative form: the mean never changes."""
         u = grid.to_physical(u_hat)
         return (-0.5 * grid.derivative(0)) * grid.to_spectral(u * u)
@@ -76,9 +74,9 @@ class Burgers(Equation):
     def exact(self, u0: Float[Tensor, "1 n"], grid: Grid) -> Callable[..., Tensor]:
         r"""Cole-Hopf: u = m + (K_t * w₀φ₀)/(K_t * φ₀)(x − mt) with φ₀ = exp(−∫w₀/2ν), w₀ = u₀ − m, m the mean of u₀.
 
-        The convolutions with the heat kernel K_t are trapezoidal sums over the points of `grid`, exact to rounding once the
-        kernel's width √(2νt) exceeds two spacings and u₀ and φ₀ are resolved; an average with positive weights, it loses no
-        digits. Sums are kept as exponents, so small ν does not overflow. Takes t > 0 and points x of any equal shape.
+        The convolutions with the heat kernel K_t are trapezoidal sums over the points of `grid`, exact to rounding
+        once its width √(2νt) exceeds two spacings and u₀ and φ₀ are resolved; an average with positive weights, it
+        loses no digits. Exponents are added, so small ν does not overflow. Takes t > 0 and x of any equal shape.
         """
         check(grid.boundaries == ("periodic",), "the Cole-Hopf solution here is the periodic one")
         mean = u0.mean()
@@ -94,7 +92,7 @@ class Burgers(Equation):
             width = 4 * self.nu * t[..., None]
             distance = (x - mean * t)[..., None] - nodes
             distance = distance - length * torch.round(distance.detach() / length)
-            # The kernel must win 40 e-folds against the whole range of φ₀ before the images further away may be dropped.
+            # The kernel must win 40 e-folds against the whole range of φ₀ before images further away may be dropped.
             reach = math.ceil(math.sqrt(float(width.detach().max()) * folds) / length + 0.5)
             images = [-((distance + j * length) ** 2) / width for j in range(-reach, reach + 1)]
             kernel = torch.logsumexp(torch.stack(images), 0)

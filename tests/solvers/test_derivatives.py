@@ -1,4 +1,4 @@
-"""The interface of residuals holds for more than Burgers: Navier-Stokes in (ω, ψ) and Darcy with a jumping coefficient."""
+"""The interface of residuals holds for more than Burgers: Navier-Stokes in (ω, ψ), Darcy with a jump."""
 
 import math
 
@@ -53,9 +53,7 @@ def test_navier_stokes_residual_by_fft():
 
 def test_divergence_of_a_flux_and_laplacian_agree():
     grid = Grid((12, 9), (1.0, 2.0))
-    u = grid.to_physical(
-        grid.dealias_mask(2) * grid.to_spectral(torch.randn(1, 2, 12, 9, dtype=torch.float64))
-    )
+    u = grid.to_physical(grid.dealias_mask(2) * grid.to_spectral(torch.randn(1, 2, 12, 9, dtype=torch.float64)))
     D = GridDerivatives({"u": u}, torch.arange(2.0), grid, order=1)
     one = torch.ones((), dtype=torch.float64)
     torch.testing.assert_close(D.div(D.flux(one, u)), D.laplacian(u), rtol=0, atol=1e-9)

@@ -78,9 +78,7 @@ def test_laplacian_symbol_of_one_mode(grid):
     u_hat[2, 1] = 1.0
     k2 = sum(
         ((2 if kind == "periodic" else 1) * math.pi * float(m) / length) ** 2
-        for kind, m, length in zip(
-            grid.boundaries, (grid.modes[0][2], grid.modes[1][1]), grid.lengths, strict=True
-        )
+        for kind, m, length in zip(grid.boundaries, (grid.modes[0][2], grid.modes[1][1]), grid.lengths, strict=True)
     )
     assert float((grid.laplacian * u_hat)[2, 1].real) == pytest.approx(-k2, rel=1e-14)
 
@@ -122,10 +120,7 @@ def test_resampling_a_band_limited_field_is_exact(n, m, kinds):
     def field(g: Grid) -> torch.Tensor:
         total = torch.zeros(g.shape, dtype=torch.float64)
         x, y = g.mesh()
-        tops = [
-            (min(a, b) - 1) // 2 if k == "periodic" else min(a, b) - 1
-            for a, b, k in zip(n, m, kinds, strict=True)
-        ]
+        tops = [(min(a, b) - 1) // 2 if k == "periodic" else min(a, b) - 1 for a, b, k in zip(n, m, kinds, strict=True)]
         for i, j in itertools.product(range(tops[0] + 1), range(tops[1] + 1)):
             total += (1 + i) / (1 + j) * wave(kinds[0], i, x / 1.5) * wave(kinds[1], j, y / 2.0)
         return total
@@ -145,9 +140,7 @@ def test_up_and_down_again_returns_every_field(kinds):
         grid = Grid(n, (1.0, 2.0), kinds)
         u = random_field(grid)
         for m in ((16, 20), (15, 21)):
-            torch.testing.assert_close(
-                grid.with_shape(m).resample(grid.resample(u, m), n), u, rtol=0, atol=TOL
-            )
+            torch.testing.assert_close(grid.with_shape(m).resample(grid.resample(u, m), n), u, rtol=0, atol=TOL)
 
 
 def test_float32_grid_works_in_float32():

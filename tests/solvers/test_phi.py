@@ -37,7 +37,5 @@ def test_phi_at_zero_is_one_over_factorial():
 
 def test_complex_expm1_keeps_small_arguments():
     z = torch.tensor([1e-12j, complex(1e-9, -1e-9)], dtype=torch.complex128)
-    expected = torch.tensor(
-        [complex(mpmath.expm1(mpmath.mpc(v))) for v in z.tolist()], dtype=torch.complex128
-    )
+    expected = torch.tensor([complex(mpmath.expm1(mpmath.mpc(v))) for v in z.tolist()], dtype=torch.complex128)
     assert float(((expm1(z) - expected).abs() / expected.abs()).max()) < 1e-15

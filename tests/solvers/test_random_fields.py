@@ -39,9 +39,7 @@ def test_pointwise_variance_in_two_dimensions(lengths):
     grid = Grid((12, 16), lengths)
     field = GaussianRandomField(sigma=3, tau=4, alpha=2)
     u = field.sample(grid, 1, "valid", range(3000))
-    ky, kx = (
-        2 * math.pi * torch.arange(-n, n + 1).double() / L for n, L in zip((5, 7), lengths, strict=True)
-    )
+    ky, kx = (2 * math.pi * torch.arange(-n, n + 1).double() / L for n, L in zip((5, 7), lengths, strict=True))
     eigenvalues = 9 * (ky[:, None] ** 2 + kx[None] ** 2 + 16) ** -2
     eigenvalues[5, 7] = 0
     expected = float(eigenvalues.sum()) / math.prod(lengths)
@@ -72,10 +70,7 @@ def test_a_sample_depends_on_seed_split_and_index_alone():
     grid = Grid((32,))
     batch = PAPER.sample(grid, 0, "train", range(5))
     assert torch.equal(batch[3:4], PAPER.sample(grid, 0, "train", [3]))
-    others = [
-        PAPER.sample(grid, s, split, [i])
-        for s, split, i in ((1, "train", 3), (0, "test", 3), (0, "train", 4))
-    ]
+    others = [PAPER.sample(grid, s, split, [i]) for s, split, i in ((1, "train", 3), (0, "test", 3), (0, "train", 4))]
     assert all(not torch.allclose(batch[3:4], other) for other in others)
 
 
