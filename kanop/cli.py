@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -115,12 +116,13 @@ def _hydra(
     before, failed = sys.argv, []
 
     def job(tree: DictConfig) -> None:
-        sys.argv = [*script, *HydraConfig.get().overrides.task]
+        words = list(HydraConfig.get().overrides.task)
+        sys.argv = [*script, *words]
         try:
             config = OmegaConf.to_container(tree, resolve=True, throw_on_missing=True)
             # Lightning starts its ranks in Hydra's way where it finds Hydra configured, and would want Hydra's own folder.
             HydraConfig.instance().cfg = None
-            function(config)  # type: ignore[arg-type]
+            function({**config, "command": shlex.join(["kanop", command, *words]), "words": words})  # type: ignore[dict-item]
         except (KanopError, OmegaConfBaseException) as error:  # the other jobs of a sweep go on
             failed.append(_say(error))
 

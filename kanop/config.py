@@ -6,13 +6,14 @@ import contextlib
 import difflib
 import inspect
 import itertools
+import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kanop.solvers.errors import KanopError, nearest
+from kanop.solvers.errors import KanopError, check, nearest
 
-__all__ = ["CONFIGS", "check_overrides", "choices", "compose", "groups"]
+__all__ = ["CONFIGS", "check_groups", "check_overrides", "choices", "compose", "groups", "overlay"]
 
 CONFIGS = Path(__file__).parent / "configs"
 _SHOWN = 3
@@ -104,7 +105,7 @@ def check_overrides(command: str, words: Sequence[str], folders: Sequence[Path] 
             raise KanopError(f"expected key=value, got {word!r}: {str(error).splitlines()[0]}") from error
     checked = list(words)
     for job in _jobs(parsed, known, folders):
-        keys = _keys(compose(command, job, folders))
+        keys = _keys(compose(command, job, folders)) if len(job) < len(parsed) else {}
         for i, override in enumerate(parsed):
             name = override.key_or_group
             if override.is_force_add() or override.is_add() or name in known or name.startswith("hydra"):
@@ -148,10 +149,10 @@ def _arguments(target: str | None) -> Iterable[str]:
     """Names of the arguments of a class given by its dotted path; none where there is no such class."""
     if target is None:
         return ()
-    from kanop.builder import resolve
+    from kanop.builder import locate
 
     try:
-        return [name for name in inspect.signature(resolve(target, trusted=True)).parameters if name not in ("args", "kwargs")]
+        return [name for name in inspect.signature(locate(target)).parameters if name not in ("args", "kwargs")]
     except (KanopError, ImportError, ValueError):
         return ()
 
@@ -180,3 +181,65 @@ def _bare(word: str, command: str, folders: Sequence[Path]) -> str:
     close = [key for key in _keys(compose(command, (), folders)) if key.rpartition(".")[2] == word]
     guess = f"; did you mean {close[0]}=…?" if close else "; for example operator=fno"
     return said + guess
+
+
+def check_groups(config: Mapping[str, Any]) -> None:
+    """Compare every group of a composed configuration with the signatures of the classes it names, before any work.
+
+    Raises
+    ------
+    KanopError : an unknown or missing argument, a value of the wrong type; says at which key
+    """
+    from kanop.builder import check_tree
+    from kanop.solvers import FieldSpec, Grid
+
+    data = config["data"]
+    check_tree(data, trusted=True, where="data")
+    if data.get("recipe") is not None:
+        import kanop.datasets
+
+        settings = {key: value for key, value in data.items() if key not in ("recipe", "windows", "layout")}
+        _check_arguments(kanop.datasets.generate, settings, "data")
+    if "operator" not in config:
+        return
+    # Only its type counts here: the data's own FieldSpec is known once they are open.
+    check_tree(config["operator"], trusted=True, where="operator", spec=FieldSpec(Grid((8,)), ["u"]))
+    for group in ("loss", "strategy", "optim", "trainer"):
+        check_tree(config[group], trusted=True, where=group)
+    from kanop.datasets import DataModule
+
+    _check_arguments(DataModule.__init__, data["windows"], "data.windows")
+    _check_arguments(DataModule.__init__, {key: config[key] for key in ("batch_size", "seed")}, "")
+    _check_arguments(_run_settings, {key: config[key] for key in ("name", "runs", "increment")}, "")
+
+
+def _run_settings(name: str, runs: str, increment: bool) -> None:
+    """Types of the keys that belong to no class."""
+
+
+def _check_arguments(function: Any, values: Mapping[str, Any], where: str) -> None:
+    """Raise unless every value has the type of the argument of its name."""
+    from kanop.hints import accepts, spell
+
+    hints = typing.get_type_hints(function)
+    for name, value in values.items():
+        key = f"{where}.{name}" if where else name
+        check(name in hints, f"{key}: {nearest(name, hints, 'key')}")
+        if not accepts(hints[name], value):
+            raise KanopError(f"{key}: expected {spell(hints[name])}, got {value!r} ({type(value).__name__})")
+
+
+def overlay(config: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
+    """`config` with the values of `key=value` words put in; words that choose from a group are refused.
+
+    >>> overlay({"optim": {"lr": 1.0}}, ["optim.lr=0.5"])
+    {'optim': {'lr': 0.5}}
+    """
+    from omegaconf import OmegaConf
+
+    for word in words:
+        name = word.partition("=")[0]
+        check(name not in groups(), f"{word}: a run resumes with the choices it was started with; leave {name}= out")
+    tree = OmegaConf.create(dict(config))
+    tree.merge_with_dotlist([word.lstrip("+") for word in words])
+    return OmegaConf.to_container(tree, resolve=True)  # type: ignore[return-value]

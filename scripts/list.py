@@ -45,10 +45,10 @@ def _described(files: dict[str, Path]) -> Iterator[tuple[str, str]]:
 def _first_line(text: str) -> str:
     import yaml
 
-    from kanop.builder import resolve
+    from kanop.builder import locate
 
     target = (yaml.safe_load(text) or {}).get("_target_")
-    return _line(resolve(target, trusted=True)) if target else ""
+    return _line(locate(target)) if target else ""
 
 
 def _line(thing: Any) -> str:

@@ -1,0 +1,82 @@
+"""`kanop generate data=NAME`: solve a recipe's equation for random inputs and write the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def generate(config: dict[str, Any]) -> None:
+    """Generate `data` into `data.path`; a run that was killed goes on where it stopped."""
+    from kanop.config import check_groups
+    from kanop.scripts.console import say
+    from kanop.solvers.errors import check
+
+    check_groups(config)
+    check(config["data"].get("recipe") is not None, f"data={config['data']['name']} is read, not generated: it has no recipe")
+    make_data(config["data"])
+    say(f"next: kanop train data={config['data']['name']}")
+
+
+def make_data(data: Mapping[str, Any]) -> None:
+    """Write the data set of the group `data` where it is missing or unfinished; refuse a folder with another one."""
+    from kanop.builder import build
+    from kanop.datasets import estimate
+    from kanop.datasets import generate as write
+    from kanop.datasets.manifest import load_manifest
+    from kanop.scripts.console import duration, progress, say
+
+    recipe = build(data["recipe"], trusted=True)
+    path, sizes = Path(data["path"]), dict(data["sizes"])
+    manifest = load_manifest(path) if path.is_dir() else None
+    if manifest is None or not manifest["complete"]:
+        cost = estimate(recipe, sizes, data["batch_size"], data["shard_size"])
+        seconds = predict_seconds(recipe, sum(sizes.values()), data["batch_size"], data["seed"])
+        say(f"   generating {path}: {cost}, about {duration(seconds)}")
+    with progress("trajectories") as report:
+        quiet = manifest is not None and manifest["complete"]
+        write(
+            recipe,
+            path,
+            sizes,
+            seed=data["seed"],
+            batch_size=data["batch_size"],
+            shard_size=data["shard_size"],
+            name=data["name"],
+            progress=None if quiet else report,
+        )
+
+
+def predict_seconds(recipe: Any, samples: int, batch_size: int, seed: int) -> float:
+    """Time to solve `samples` inputs, from a few steps of one batch.
+
+    The certificate solves a few samples again with half the step and on a finer grid: some two batches more.
+    """
+    import time
+
+    from kanop.solvers import solve
+
+    start, stop = recipe.frame_times[0], recipe.frame_times[-1]
+    schedule = [(stop, recipe.dt)] if isinstance(recipe.dt, float) else recipe.dt
+    steps, now = 0.0, start
+    for until, dt in schedule:
+        steps += max(0.0, min(until, stop) - now) / dt
+        now = max(now, min(until, stop))
+    few, dt = 5, schedule[0][1]
+    batch = min(batch_size, samples)
+    u0 = recipe.inputs(seed, "train", range(batch))
+    for _ in range(2):  # the first call makes the coefficients
+        begin = time.perf_counter()
+        solve(recipe.equation, u0, recipe.grid, [start, start + few * dt], dt=dt, scheme=recipe.scheme)
+    return (time.perf_counter() - begin) / few * steps * (samples / batch + 2)
+
+
+if __name__ == "__main__":
+    try:
+        from kanop.cli import main
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"{error}; install kanop first: `make dev`, or `pip install -e .` in its folder") from None
+    import sys
+
+    main(["generate", *sys.argv[1:]], script=[sys.argv[0]])
