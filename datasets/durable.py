@@ -76,10 +76,15 @@ def free_space(folder: Path) -> int:
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process: a second writer gets a DataError; a killed one holds nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise DataError(
+                f"cannot write into {folder}: {error.strerror}; choose another folder (KANOP_DATA)"
+            ) from error
         if not _try_lock(handle):
             os.close(handle)
             raise DataError(

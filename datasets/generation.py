@@ -20,7 +20,7 @@ from kanop.datasets.manifest import describe, load_manifest, refuse_other, save_
 from kanop.datasets.recipe import Recipe
 from kanop.datasets.splits import SPLITS
 from kanop.datasets.store import shard_bytes
-from kanop.solvers import DataError
+from kanop.solvers import DataError, SolverDiverged
 from kanop.solvers.errors import check, nearest
 
 __all__ = ["generate"]
@@ -126,7 +126,7 @@ def _opened(folder: Path, config: dict[str, Any], recipe: Recipe, expected: Esti
         manifest["complete"] = False
     if not manifest["complete"]:
         # Other versions may give other last bits: one data set, one set of versions.
-        refuse_other(folder, {"versions": manifest["versions"]}, {"versions": versions()})
+        refuse_other(folder, {"versions": manifest["versions"]}, {"versions": versions(recipe.grid.device)})
         _sweep(folder, manifest)
     return manifest
 
@@ -140,7 +140,7 @@ def _all_there(folder: Path, manifest: dict[str, Any]) -> bool:
 def _new_manifest(config: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     return {
         "config": config,
-        "versions": versions(),
+        "versions": versions(recipe.grid.device),
         "grid": describe(recipe.stored_grid),
         "times": list(recipe.frame_times),
         "fields": list(recipe.equation.channels),
@@ -206,7 +206,7 @@ def _shard(
     batches: list[Tensor] = []
     for first in range(start, stop, config["batch_size"]):
         indices = range(first, min(first + config["batch_size"], stop))
-        frames = recipe.solve(recipe.inputs(config["seed"], split, indices)).u.to(dtype)
+        frames = _solved(recipe, config["seed"], split, indices).to(dtype)
         bad = (~torch.isfinite(frames)).flatten(1).any(1).nonzero()
         check(
             len(bad) == 0,
@@ -222,6 +222,15 @@ def _shard(
     return shard_bytes(
         config["name"], recipe.stored_grid, recipe.frame_times, dict(fields), recipe.scalars, config["dtype"]
     )
+
+
+def _solved(recipe: Recipe, seed: int, split: str, indices: range) -> Tensor:
+    try:
+        return recipe.solve(recipe.inputs(seed, split, indices)).u
+    except SolverDiverged as error:
+        # The batch's row means nothing to the caller.
+        hint = f"{error.hint} (in the {split} split)"
+        raise SolverDiverged(indices[error.sample], error.time, error.dt, hint) from error
 
 
 def _entry(content: bytes) -> dict[str, Any]:

@@ -114,6 +114,7 @@ class Loader:
             return map(self.windows.__getitems__, batches)
         # Windows stack their own batches: nothing is left to collate.
         workers = self.num_workers
+        self.windows.load()
         return iter(DataLoader(self.windows, batch_sampler=batches, num_workers=workers, collate_fn=_same))
 
     def state_dict(self) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def grid_of(description: Mapping[str, Any]) -> Grid:
     return Grid(**{key: value for key, value in description.items() if key != "_target_"})
 
 
-def versions() -> dict[str, str]:
-    """Versions of everything that has a say in the bits."""
+def versions(device: torch.device | str = "cpu") -> dict[str, str]:
+    """Versions of everything that has a say in the bits, and the kind of device."""
     import h5py
     import numpy
 
@@ -62,6 +62,7 @@ def versions() -> dict[str, str]:
         "numpy": numpy.__version__,
         "h5py": h5py.__version__,
         "hdf5": h5py.version.hdf5_version,
+        "device": torch.device(device).type,
     }
 
 

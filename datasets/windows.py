@@ -130,6 +130,11 @@ class Windows(Dataset):
             parts.append(given)
         return torch.cat(parts, 1), rearrange(chosen[:, n_in:], "b t c ... -> b (t c) ...")
 
+    def load(self) -> None:
+        """Read everything now, if it is to be kept in memory: before worker processes fork and would each do it."""
+        if self._fits:
+            self._memory()
+
     def blocks(self) -> Iterator[tuple[Float[Tensor, "b t c *x"], Float[Tensor, "b k *x"]]]:
         """Sub-sampled trajectories and constants in order, some at a time."""
         if self._held is not None:

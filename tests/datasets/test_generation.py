@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from kanop.datasets import Estimate, estimate, generate, generation, preview
+from kanop.datasets import Estimate, certify, estimate, generate, generation, preview
 from kanop.datasets.durable import exclusive
-from kanop.solvers import Burgers, DataError, KanopError
+from kanop.solvers import Burgers, DataError, GaussianRandomField, KanopError, SolverDiverged
 
 SIZES = {"train": 7, "valid": 2, "test": 3}
 FEW = {"sizes": {"train": 3, "test": 1}, "batch_size": 1, "shard_size": 2}
@@ -74,7 +74,7 @@ def plain(quick, tmp_path: Path, monkeypatch) -> dict[str, bytes]:
 
 @linux
 def test_killed_at_every_file_operation_it_ends_the_same(quick, plain: dict, tmp_path: Path) -> None:
-    """SIGKILL before the k-th fsync, rename or removal, for every k, and a second kill on the way back."""
+    """SIGKILL within the k-th write or before the k-th fsync, rename or removal, and a second kill on the way back."""
     folder = tmp_path / "waves"
 
     def doomed(k: int) -> Callable[[], object]:
@@ -91,6 +91,21 @@ def test_killed_at_every_file_operation_it_ends_the_same(quick, plain: dict, tmp
 
                 return counted
 
+            plain_open = Path.open
+
+            def torn_open(path: Path, mode: str = "r", *args: object, **options: object) -> object:
+                nonlocal count
+                file = plain_open(path, mode, *args, **options)
+                if mode == "wb":
+                    count += 1
+                    if count > k:
+                        content = b"half of something"
+                        file.write(content[: len(content) // 2])
+                        file.flush()
+                        os.kill(os.getpid(), signal.SIGKILL)
+                return file
+
+            Path.open = torn_open
             os.fsync = wrap(os.fsync)
             Path.replace = wrap(Path.replace)
             Path.unlink = wrap(Path.unlink)
@@ -159,7 +174,7 @@ def test_changed_settings_are_named(recipe, make_recipe, copied: Path) -> None:
 
 
 def test_other_versions_do_not_go_on_with_half_a_set(recipe, copied: Path, monkeypatch) -> None:
-    monkeypatch.setattr(generation, "versions", lambda: {"torch": "9.9"})
+    monkeypatch.setattr(generation, "versions", lambda device: {"torch": "9.9"})
     make(recipe, copied)  # complete: nothing is computed
     next((copied / "data" / "test").glob("*")).unlink()
     with pytest.raises(DataError, match=r"versions\.torch: there .*, now '9\.9'"):
@@ -252,6 +267,20 @@ def test_overflow_in_single_precision_is_never_written(recipe, tmp_path: Path, m
     with pytest.raises(DataError, match="train sample 1 has values that are not finite in float32"):
         make(recipe, tmp_path / "waves")
     assert not list(tmp_path.rglob("*.hdf5"))
+
+
+def test_a_diverging_sample_is_named_by_its_number(recipe, make_recipe, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(generation, "certify", lambda *given: certify(recipe, 0, 1))
+    wild = make_recipe(equation=Burgers(nu=1e-3), initial=GaussianRandomField(4900, 7, 2.5), dt=0.25)
+    with pytest.raises(SolverDiverged, match=r"sample [01] diverged .*in the train split"):
+        make(wild, tmp_path / "waves")
+    assert not list(tmp_path.rglob("*.hdf5"))
+
+
+def test_a_path_that_is_a_file_is_explained(recipe, tmp_path: Path) -> None:
+    (tmp_path / "waves").write_text("")
+    with pytest.raises(DataError, match=r"cannot write into .*choose another folder"):
+        make(recipe, tmp_path / "waves")
 
 
 def test_progress_and_prediction(recipe, tmp_path: Path) -> None:

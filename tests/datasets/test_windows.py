@@ -1,4 +1,4 @@
-"""Windows are the frames they say, at every resolution, from memory and from disk; statistics are those of all of them."""
+"""Windows are the frames they say, from memory and from disk; statistics are those of all of them."""
 
 from __future__ import annotations
 
