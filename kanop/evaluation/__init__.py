@@ -13,6 +13,7 @@ from kanop.evaluation.metrics import (
     relative_l2_full,
     vrmse,
 )
+from kanop.evaluation.report import write_report
 from kanop.evaluation.rollout import rollout
 from kanop.evaluation.spectra import band_errors, energy_spectrum, log_spectral_distance, mode_radius
 
@@ -35,4 +36,5 @@ __all__ = [
     "relative_l2_full",
     "rollout",
     "vrmse",
+    "write_report",
 ]

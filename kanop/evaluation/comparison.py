@@ -11,7 +11,7 @@ from torch import Tensor
 from kanop.evaluation.metrics import relative_l2
 from kanop.evaluation.rollout import rollout
 from kanop.evaluation.setting import cell
-from kanop.evaluation.speedup import SolverLadder, seconds
+from kanop.evaluation.speedup import Cell, SolverLadder, seconds
 from kanop.evaluation.truth import Truth, read_truth
 
 __all__ = ["rollout_seconds", "solver_comparison"]
@@ -50,7 +50,9 @@ def solver_comparison(
     stored = read_truth(source, truth.spec, source.grid.shape, count, truth.steps).to(truth.frames)
     ladder = SolverLadder(recipe, stored, tuple(truth.grid.shape), budget)
     best, cells = ladder.cheapest(error)
-    coarse = ladder.cell(tuple(max(4, n // 2) for n in truth.grid.shape), ladder.longest, repeats=3)
+    coarse = ladder.run(Cell(tuple(max(4, n // 2) for n in truth.grid.shape), ladder.longest))
+    if coarse.error < torch.inf:
+        coarse = ladder.timed(coarse)
     table |= {"cells": [cell(c) for c in cells], "coarse": cell(coarse)}
     if best is None:
         skipped["speed-up at equal error"] = f"no setting of the solver reached the error within {budget:g} s"
@@ -69,6 +71,8 @@ def _why_not(recipe: Any, truth: Truth) -> str:
         return "the recipe of these data is not known, so there is no equation to solve"
     if truth.start is None:
         return "the map gives no state to start the solver from"
+    if float(truth.leads[0]) <= 0:
+        return "the data do not say at which time the output is"
     if set(truth.grid.boundaries) != {"periodic"}:
         return "the solver takes periodic grids"
     return ""

@@ -84,12 +84,12 @@ def evaluate(
     compared = {"operator": prediction, **baselines(emulator, truth, skipped), **solver}
     curves = sheets.curves(compared, truth) | sheets.invariants(prediction, truth, recipe, skipped)
     spectra = sheets.spectra(prediction, truth)
-    scores = _scores(prediction, truth) | _seconds(emulator, truth.take(batch_size))
+    scores: dict[str, Any] = _scores(prediction, truth) | _seconds(emulator, truth.take(batch_size))
     scores |= {"one_step": one_step, "log_spectral_distance": spectra[-1]["distance"]}
     about = setting(emulator, source, recipe, truth, prediction, min(batch_size, len(truth.frames)))
     scores |= {"speedup": speed.get("speedup")}
-    sheet = [plain(part) for part in (about, scores, curves, spectra, tables, skipped)]
-    return Evaluation(kind, *sheet, player=player(prediction, truth, kind))
+    shown = player(prediction, truth, kind)
+    return Evaluation(kind, plain(about), plain(scores), plain(curves), plain(spectra), plain(tables), skipped, shown)
 
 
 def predict(emulator: Any, truth: Truth, batch_size: int = 32) -> Float[Tensor, "b steps c *x"]:

@@ -123,9 +123,7 @@ def diverged_share(u: Float[Tensor, "b ..."]) -> float:
     return float((~torch.isfinite(u).flatten(1).all(1)).double().mean())
 
 
-def invariant_drift(
-    equation: Any, u: Float[Tensor, "b t c ..."], grid: Grid
-) -> dict[str, Float[Tensor, "b t"]]:
+def invariant_drift(equation: Any, u: Float[Tensor, "b t c ..."], grid: Grid) -> dict[str, Float[Tensor, "b t"]]:
     """I(u(t)) − I(u(0)) for each of `equation.invariants`, in its own unit: 0 where it is kept exactly."""
     grid = grid.to(torch.float64, u.device)
     return {name: value - value[:, :1] for name, value in equation.invariants(u.double(), grid).items()}
@@ -138,8 +136,7 @@ def check_pair(prediction: Tensor, target: Tensor, grid: Grid) -> tuple[Tensor, 
         f"expected equal shapes, got prediction {tuple(prediction.shape)} and target {tuple(target.shape)}",
     )
     check(
-        target.ndim in (grid.ndim + 2, grid.ndim + 3)
-        and tuple(target.shape[-grid.ndim :]) == tuple(grid.shape),
+        target.ndim in (grid.ndim + 2, grid.ndim + 3) and tuple(target.shape[-grid.ndim :]) == tuple(grid.shape),
         f"expected (b, c, *x) or (b, t, c, *x), *x = {tuple(grid.shape)}, got shape {tuple(target.shape)}",
     )
     return prediction.double(), target.double()

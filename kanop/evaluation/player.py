@@ -57,12 +57,8 @@ def player(prediction: Float[Tensor, "b t c *x"], truth: Truth, kind: str) -> di
         given = start if start is not None else truth.constants if truth.constants.shape[1] else None
         given = given[ranks][None] if given is not None else None
         times = list(range(len(ranks)))
-    return _packed(u, v, e, given, truth) | {
-        "groups": groups,
-        "labels": labels,
-        "axis": label,
-        "times": times,
-    }
+    words = {"groups": groups, "labels": labels, "axis": label, "times": times}
+    return _packed(u, v, e, given, truth, each=kind == "map") | words
 
 
 def _times(truth: Truth, prediction: Tensor) -> list[float]:
@@ -96,28 +92,27 @@ def _frame_limit(u: Tensor, truth: Truth) -> int:
     return int(min(MAX_FRAMES, BUDGET // each))
 
 
-def _packed(u: Tensor, v: Tensor, e: Tensor, given: Tensor | None, truth: Truth) -> dict[str, Any]:
-    """(group, frame, field, *x) as integers, with the scale of each group and field."""
+def _packed(u: Tensor, v: Tensor, e: Tensor, given: Tensor | None, truth: Truth, each: bool) -> dict[str, Any]:
+    """(group, frame, field, *x) as integers, with scales (group, 1 or frame if `each`, field)."""
     depth = 1 if truth.grid.ndim == 1 else 2
     thin = [slice(None, None, -(-n // MAX_POINTS[truth.grid.ndim])) for n in truth.grid.shape[:depth]]
     cut: Any = (..., *thin) if truth.grid.ndim < 3 else (..., *thin, truth.grid.shape[2] // 2)
     bits = 16 if depth == 1 else 8
     u, v = u[cut].double().cpu(), v[cut].double().cpu()
-    space = tuple(range(1, 2)) + tuple(range(3, u.ndim))
-    both = torch.cat([u, v.nan_to_num(0.0)], 1)
+    over = [*([] if each else [1]), *range(3, u.ndim)]
     # The prediction may blow up: the scale follows the truth, at most twice its range.
-    low, high = (u.amin(space), u.amax(space))
+    low, high = u.amin(over, keepdim=True), u.amax(over, keepdim=True)
     span = (high - low).clamp_min(1e-12)
-    low = torch.maximum(both.amin(space), low - span / 2)
-    high = torch.minimum(both.amax(space), high + span / 2)
+    low = torch.maximum(torch.minimum(v.nan_to_num(0.0).amin(over, keepdim=True), low), low - span / 2)
+    high = torch.minimum(torch.maximum(v.nan_to_num(0.0).amax(over, keepdim=True), high), high + span / 2)
     difference = v - u
-    largest = difference.nan_to_num(0.0).abs().amax(space).clamp_min(1e-300)
+    largest = difference.nan_to_num(0.0).abs().amax(over, keepdim=True).clamp_min(1e-300)
     out = {
         "truth": _integers(u, low, high, bits),
         "prediction": _integers(v, low, high, bits),
         "error": _integers(difference, -largest, largest, bits),
-        "scale": [low.tolist(), high.tolist()],
-        "error_scale": largest.tolist(),
+        "scale": _ends(low, high),
+        "error_scale": _ends(-largest, largest),
         "errors": e.double().cpu().nan_to_num(nan=torch.inf).tolist(),
         "fields": list(truth.spec.fields),
         "ndim": depth,
@@ -128,17 +123,19 @@ def _packed(u: Tensor, v: Tensor, e: Tensor, given: Tensor | None, truth: Truth)
     }
     if given is not None:
         given = given[cut].double().cpu()
-        below, above = given.amin(space), given.amax(space)
+        below, above = given.amin(over, keepdim=True), given.amax(over, keepdim=True)
         out["given"] = _integers(given, below, above, bits)
-        out["given_scale"] = [below.tolist(), above.tolist()]
+        out["given_scale"] = _ends(below, above)
         out["given_names"] = list(truth.spec.fields if truth.spec.n_in else truth.spec.constants)
     return out
 
 
+def _ends(low: Tensor, high: Tensor) -> list[Any]:
+    return [low.flatten(2).tolist(), high.flatten(2).tolist()]
+
+
 def _integers(u: Tensor, low: Tensor, high: Tensor, bits: int) -> np.ndarray:
     """round((u − low)/(high − low) · top), clipped to 0 … top; the value above top says NaN."""
-    shape = [len(low), 1, low.shape[1], *[1] * (u.ndim - 3)]
     top = 2**bits - 2
-    low, span = low.reshape(shape), (high - low).clamp_min(1e-300).reshape(shape)
-    scaled = ((u - low) / span * top).round().clamp(0, top)
+    scaled = ((u - low) / (high - low).clamp_min(1e-300) * top).round().clamp(0, top)
     return scaled.nan_to_num(nan=top + 1).numpy().astype(np.uint16 if bits == 16 else np.uint8)

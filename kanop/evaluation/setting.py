@@ -17,14 +17,13 @@ from kanop.evaluation.truth import Truth
 __all__ = ["cell", "setting"]
 
 
-def setting(
-    emulator: Any, source: Any, recipe: Any, truth: Truth, prediction: Tensor, batch: int
-) -> dict[str, Any]:
+def setting(emulator: Any, source: Any, recipe: Any, truth: Truth, prediction: Tensor, batch: int) -> dict[str, Any]:
     """The four tables above the numbers."""
     return {
         "problem": _problem(recipe, truth),
         "operator": _operator(emulator),
         "test": {
+            "data": str(getattr(source, "name", "")),
             "samples": len(truth.frames),
             "steps": truth.steps,
             "batch": batch,

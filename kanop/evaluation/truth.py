@@ -73,9 +73,7 @@ class Truth:
         return Truth(self.frames.to(like), self.constants.to(like), self.grid, self.times, self.spec)
 
 
-def read_truth(
-    source: Any, spec: FieldSpec, shape: Sequence[int], samples: int, steps: int | None = None
-) -> Truth:
+def read_truth(source: Any, spec: FieldSpec, shape: Sequence[int], samples: int, steps: int | None = None) -> Truth:
     """Read the first `samples` trajectories of `source` on `shape` points, as the map `spec` sees them.
 
     Raises
