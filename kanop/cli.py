@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ COMMANDS = {
     "evaluate": "measure a run: errors, spectra, resolutions, speed-up at equal error",
     "report": "write a run's report: one HTML file that works offline",
     "demo": "generate, train, evaluate and report, small, in about two minutes",
+    "benchmark": "run the cells of a benchmark that are not there yet, and print its table",
     "list": "name everything that can be chosen, with its one line of maths",
 }
 _QUIET = ("hydra/job_logging=none", "hydra/hydra_logging=none")
@@ -127,7 +129,9 @@ def _hydra(
             failed.append(_say(error))
 
     # Hydra's sweeper writes a multirun.yaml: into a folder that goes away.
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # Lightning asks torch in a way that torch has since deprecated; no user can do anything about it.
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated")
         own = [*_QUIET, f"hydra.sweep.dir='{folder}'", f"hydra.job.name={command}"]
         try:
             sys.argv = [f"kanop {command}", *switches, *own, *overrides]
