@@ -106,8 +106,11 @@ def _hydra(
     function: Callable[[dict[str, Any]], None],
     script: list[str],
 ) -> None:
-    """Call `function` once a job. `sys.argv` is Hydra's while it parses and that of the one job while the job runs: a process
-    that Lightning launches repeats this job, not the sweep."""
+    """Call `function` once a job.
+
+    `sys.argv` is Hydra's while it parses, and that of the one job while the job runs: a process that Lightning launches
+    repeats this job, not the sweep.
+    """
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig, OmegaConf
@@ -122,7 +125,7 @@ def _hydra(
         sys.argv = [*script, *words]
         try:
             config = OmegaConf.to_container(tree, resolve=True, throw_on_missing=True)
-            # Lightning starts its ranks in Hydra's way where it finds Hydra configured, and would want Hydra's own folder.
+            # Where Lightning finds Hydra configured it starts ranks in Hydra's way, which wants Hydra's own folder.
             HydraConfig.instance().cfg = None
             function({**config, "command": shlex.join(["kanop", command, *words]), "words": words})  # type: ignore[dict-item]
         except (KanopError, OmegaConfBaseException) as error:  # the other jobs of a sweep go on

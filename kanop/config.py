@@ -17,6 +17,7 @@ __all__ = ["CONFIGS", "check_groups", "check_overrides", "choices", "compose", "
 
 CONFIGS = Path(__file__).parent / "configs"
 _SHOWN = 3
+_NOT_KEYS = ("args", "kwargs", "spec")  # an operator's spec comes from the data
 _NO_EXPERIMENT = ("experiment", "None")
 
 
@@ -52,11 +53,14 @@ def compose(command: str, overrides: Sequence[str] = (), folders: Sequence[Path]
     """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     own = [f"hydra.searchpath=[{','.join(f'file://{folder.resolve()}' for folder in folders)}]"] if folders else []
+    outer = GlobalHydra.instance().hydra  # a command composes again while Hydra runs it
+    GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
             tree = hydra_compose(config_name=command, overrides=[*own, *overrides], return_hydra_config=True)
@@ -64,6 +68,8 @@ def compose(command: str, overrides: Sequence[str] = (), folders: Sequence[Path]
             return OmegaConf.to_container(tree, resolve=True)  # type: ignore[return-value]
     except (HydraException, OmegaConfBaseException) as error:
         raise KanopError(str(error.__cause__ or error).splitlines()[0]) from error
+    finally:
+        GlobalHydra.instance().hydra = outer
 
 
 @contextlib.contextmanager
@@ -83,8 +89,9 @@ def _configured(tree: Any) -> Iterator[None]:
 
 
 def check_overrides(command: str, words: Sequence[str], folders: Sequence[Path] = ()) -> list[str]:
-    """The words of the command line, each known to `command`; an argument that a chosen class has but its YAML leaves out
-    gets Hydra's `++`.
+    """The words of the command line, each known to `command`.
+
+    An argument that a chosen class has, but its YAML leaves out, gets Hydra's `++`.
 
     Raises
     ------
@@ -108,11 +115,12 @@ def check_overrides(command: str, words: Sequence[str], folders: Sequence[Path] 
         keys = _keys(compose(command, job, folders)) if len(job) < len(parsed) else {}
         for i, override in enumerate(parsed):
             name = override.key_or_group
-            if override.is_force_add() or override.is_add() or name in known or name.startswith("hydra"):
+            if name in known or name.startswith("hydra"):
                 continue
-            if name not in keys:
+            # Below a class or a schema the checks of `check_groups` know what may be added; at the top nothing may.
+            if name not in keys and ("." not in name or not (override.is_add() or override.is_force_add())):
                 raise KanopError(_unknown_key(name, keys, known))
-            if not keys[name] and not override.is_delete():
+            if not keys.get(name, True) and not override.is_delete() and not words[i].startswith("+"):
                 checked[i] = f"++{words[i]}"
     return checked
 
@@ -121,8 +129,11 @@ def _jobs(parsed: Sequence[Any], known: Sequence[str], folders: Sequence[Path]) 
     """The choices of groups of every job of a sweep (one job where nothing is swept)."""
     options: list[list[str]] = []
     for override in parsed:
-        if override.key_or_group not in known or override.is_delete():
+        if override.key_or_group not in known:
             continue
+        check(
+            not override.is_delete(), f"{override.input_line}: a command needs one choice of each group; choose another"
+        )
         values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
         names = [str(value) for value in values]
         for name in names:
@@ -133,13 +144,15 @@ def _jobs(parsed: Sequence[Any], known: Sequence[str], folders: Sequence[Path]) 
 
 
 def _keys(node: Any, prefix: str = "") -> dict[str, bool]:
-    """Every dotted key of a tree → whether the tree has it already; False for arguments of a `_target_` that it leaves out."""
+    """Dotted key → whether the tree has it already: False for arguments of a class that its node leaves out."""
     found: dict[str, bool] = {}
     if not isinstance(node, Mapping):
         return found
     for name in _arguments(node.get("_target_")):
         found[prefix + name] = False
     for name, child in node.items():
+        if name == "_target_":
+            continue
         found[f"{prefix}{name}"] = True
         found |= _keys(child, f"{prefix}{name}.")
     return found
@@ -152,21 +165,26 @@ def _arguments(target: str | None) -> Iterable[str]:
     from kanop.builder import locate
 
     try:
-        return [name for name in inspect.signature(locate(target)).parameters if name not in ("args", "kwargs")]
+        return [name for name in inspect.signature(locate(target)).parameters if name not in _NOT_KEYS]
     except (KanopError, ImportError, ValueError):
         return ()
 
 
 def _unknown_key(name: str, keys: Mapping[str, bool], known: Sequence[str]) -> str:
-    """The sentence that answers an unknown key: keys spelt alike, and keys that end alike."""
-    names = [key for key in keys if "_target_" not in key]
-    last = name.rpartition(".")[2]
-    endings = [key for key in names if difflib.SequenceMatcher(None, key.rpartition(".")[2], last).ratio() > 0.7]
-    close = [*difflib.get_close_matches(name, [*names, *known], n=_SHOWN, cutoff=0.6), *endings]
+    """The sentence that answers an unknown key: the keys nearest in spelling, whole or in their last part."""
+    parent, _, last = name.rpartition(".")
+
+    def likeness(key: str) -> float:
+        above, _, end = key.rpartition(".")
+        whole = difflib.SequenceMatcher(None, key, name).ratio()
+        return max(whole if above == parent else 0.9 * whole, difflib.SequenceMatcher(None, end, last).ratio())
+
+    ranked = sorted({*keys, *known}, key=likeness, reverse=True)
+    close = [key for key in ranked[:_SHOWN] if likeness(key) > max(0.6, likeness(ranked[0]) - 0.1)]
     if close:
-        return f"unknown key {name!r}; did you mean {' or '.join(list(dict.fromkeys(close))[:_SHOWN])}?"
-    siblings = [key for key in names if key.rpartition(".")[0] == name.rpartition(".")[0]]
-    return f"unknown key {name!r}; keys there: {', '.join(siblings) or 'none'}; `kanop list` names the choices of every group"
+        return f"unknown key {name!r}; did you mean {' or '.join(close)}?"
+    siblings = [key for key in keys if key.rpartition(".")[0] == parent]
+    return f"unknown key {name!r}; keys there: {', '.join(siblings) or 'none'}; `kanop list` names every choice"
 
 
 def _bare(word: str, command: str, folders: Sequence[Path]) -> str:
@@ -179,7 +197,7 @@ def _bare(word: str, command: str, folders: Sequence[Path]) -> str:
             for name in difflib.get_close_matches(word, choices(group, folders), n=1, cutoff=cutoff):
                 return f"{said}; did you mean {group}={name}?"
     close = [key for key in _keys(compose(command, (), folders)) if key.rpartition(".")[2] == word]
-    guess = f"; did you mean {close[0]}=…?" if close else "; for example operator=fno"
+    guess = f"; did you mean {min(close, key=len)}=…?" if close else "; for example operator=fno"
     return said + guess
 
 

@@ -68,7 +68,8 @@ class _Lines:
 
     def __init__(self, unit: str, every: float) -> None:
         self.unit, self.every = unit, every
-        self.start, self.first, self.last, self.kind = time.monotonic(), None, 0.0, ""
+        self.start, self.last, self.kind = time.monotonic(), 0.0, ""
+        self.first: int | None = None
 
     def __call__(self, done: int, total: int, message: str) -> None:
         now, kind = time.monotonic(), message.partition(":")[0]

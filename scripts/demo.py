@@ -25,7 +25,10 @@ def demo(config: dict[str, Any]) -> None:
         evaluation = evaluate_run(compose("evaluate", [f"run='{run}'"]))
     with stage("4/4 report"):
         path = report_run(run)
-    say(f"one-step relative L2 error {evaluation.scores['one_step']:.2%}; all in {duration(time.perf_counter() - start)}")
+    say(
+        f"one-step relative L2 error {evaluation.scores['one_step']:.2%}; "
+        f"all in {duration(time.perf_counter() - start)}"
+    )
     say(f"open {path.resolve()}")
 
 

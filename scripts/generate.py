@@ -14,7 +14,10 @@ def generate(config: dict[str, Any]) -> None:
     from kanop.solvers.errors import check
 
     check_groups(config)
-    check(config["data"].get("recipe") is not None, f"data={config['data']['name']} is read, not generated: it has no recipe")
+    check(
+        config["data"].get("recipe") is not None,
+        f"data={config['data']['name']} is read, not generated: it has no recipe",
+    )
     make_data(config["data"])
     say(f"next: kanop train data={config['data']['name']}")
 

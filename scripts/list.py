@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-def list(config: dict[str, Any]) -> None:  # noqa: A001
+def list(config: dict[str, Any]) -> None:
     """Print every group's choices, the equations and the schemes; `group=operator` prints one of them."""
     from rich.console import Console
     from rich.table import Table

@@ -23,7 +23,9 @@ def fit_run(config: dict[str, Any]) -> Path:
     """Train as `config` says and return the run folder."""
     from kanop.builder import build
     from kanop.scripts.console import say
-    from kanop.training import claim_run, export, fit, new_run  # noqa: F401
+    from kanop.training.export import export
+    from kanop.training.fit import fit
+    from kanop.training.runs import new_run
 
     parts = {name: build(config[name], trusted=True) for name in ("loss", "strategy", "optim", "trainer")}
     data = open_module(config, parts["strategy"].horizon)
@@ -72,7 +74,10 @@ def make_emulator(config: Mapping[str, Any], data: Any) -> Any:
     from kanop.solvers.errors import check
 
     increment, spec, known = config["increment"], data.spec, data.statistics()
-    check(not increment or known.increment_mean is not None, "increment=true needs a given frame: n_in >= 1 in data.windows")
+    check(
+        not increment or known.increment_mean is not None,
+        "increment=true needs a given frame: n_in >= 1 in data.windows",
+    )
     mean, std = known.output_mean, known.output_std
     if increment:
         mean, std = known.increment_mean, known.increment_std
@@ -118,8 +123,8 @@ def forecast(emulator: Any, data: Any, parts: Mapping[str, Any]) -> str:
     count = sum(p.numel() * (2 if p.is_complex() else 1) for p in emulator.parameters())
     memory = (5 * weights + sum(kept.values()) / 3 * strategy.horizon) / 2**20
     return (
-        f"training {type(emulator.operator).__name__}: {count:,} parameters, {len(data.windows('train')):,} samples, {steps:,} "
-        f"steps on {device}, about {memory:.3g} MiB and {duration(1.15 * steps * seconds * calls)}"
+        f"training {type(emulator.operator).__name__}: {count:,} parameters, {len(data.windows('train')):,} samples, "
+        f"{steps:,} steps on {device}, about {memory:.3g} MiB and {duration(1.15 * steps * seconds * calls)}"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-# Before any module of kanop is imported: from here on every annotated call checks shapes and types. An int is a float here,
+# Before any module of kanop is imported: from here on every annotated call checks shapes and types. An int is a float,
 # as users and type checkers (PEP 484) have it.
 install_import_hook("kanop", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
