@@ -18,12 +18,13 @@ unexport PYTHONPATH PYTHONHOME
 demo: $(READY)
 	$(BIN)/kanop demo
 
-# OpenMP threads of parallel workers fight for the same cores: one thread each.
+# OpenMP threads of parallel workers fight for the same cores: one thread each. (`python -m pytest` would put this folder on
+# the path, where `import datasets` finds ours and not Hugging Face's.)
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
 
 test-slow: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) -m "slow or not slow"
 
 check: $(READY)
 	$(BIN)/ruff check
@@ -40,7 +41,7 @@ dev: $(READY)
 
 # The newest versions that pyproject.toml allows, in an environment of their own.
 test-newest: .venv-newest/.ready
-	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 .venv-newest/bin/pytest -n $(JOBS)
 
 clean:
 	rm -rf .venv .venv-newest build dist *.egg-info
