@@ -79,13 +79,13 @@ def analyse(u: Float[Tensor, "b c *x"], axes: Sequence[Axis]) -> Spectrum:
     return re.view(shape), im.view(shape)
 
 
-def synthesise_leading(re: Tensor, im: Tensor, axes: Sequence[Axis]) -> tuple[Tensor, Tensor]:
-    """Undo all axes but the last: coefficients (*k, b, c) → (k_last, b c *x), x all axes but the last."""
+def synthesise_leading(re: Tensor, im: Tensor, axes: Sequence[Axis]) -> Float[Tensor, "rk rows"]:
+    """Undo all axes but the last: coefficients (*k, b, c) → real parts over imaginary parts, rows b c *x."""
     for axis in axes[:-1]:
         cos, sin = _backward(axis, re.dtype, re.device)
         re, im = re.reshape(axis.modes, -1).T, im.reshape(axis.modes, -1).T
         re, im = torch.mm(re, cos).addmm_(im, sin, alpha=-1), torch.mm(im, cos).addmm_(re, sin)
-    return re.reshape(axes[-1].modes, -1), im.reshape(axes[-1].modes, -1)
+    return torch.cat([re.reshape(axes[-1].modes, -1), im.reshape(axes[-1].modes, -1)])
 
 
 def analyse_fft(u: Float[Tensor, "b c *x"], axes: Sequence[Axis]) -> Spectrum:
@@ -118,8 +118,8 @@ def synthesise_fft(re: Tensor, im: Tensor, axes: Sequence[Axis]) -> Float[Tensor
     return torch.fft.irfft(torch.cat(parts, -1), n=last.n, norm="forward")
 
 
-def last_axis(axis: Axis, like: Tensor) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k n"]]:
-    """Matrices C, S with u = Reᵀ C + Imᵀ S: the last step of the synthesis."""
+def last_axis(axis: Axis, like: Tensor) -> Float[Tensor, "rk n"]:
+    """The matrix E of the last step of the synthesis: u = Zᵀ E with Z from `synthesise_leading`."""
     return _backward_last(axis, like.dtype, like.device)
 
 
@@ -170,7 +170,7 @@ def _backward(axis: Axis, dtype: torch.dtype, device: torch.device) -> tuple[Ten
 
 @lru_cache(maxsize=128)
 @torch.inference_mode(False)
-def _backward_last(axis: Axis, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+def _backward_last(axis: Axis, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "rk n"]:
     cos, sin = _angles(axis)
     twice = torch.where(torch.arange(axis.modes) == 0, 1.0, 2.0).double()[:, None]
-    return (twice * cos).to(device, dtype), (-twice * sin).to(device, dtype)
+    return torch.cat([twice * cos, -twice * sin]).to(device, dtype)

@@ -14,38 +14,35 @@ __all__ = ["GatedPointwise", "SeriesAndSkip"]
 
 
 class SeriesAndSkip(torch.autograd.Function):
-    """v = Reᵀ C + Imᵀ S + W u: the last step of a Fourier synthesis and a pointwise map, into one array."""
+    """v = Zᵀ E + W u: the last step of a Fourier synthesis and a pointwise map, into one array."""
 
     @staticmethod
     def forward(
-        re: Float[Tensor, "k r"],
-        im: Float[Tensor, "k r"],
-        cos: Float[Tensor, "k n"],
-        sin: Float[Tensor, "k n"],
+        rows: Float[Tensor, "k r"],
+        table: Float[Tensor, "k n"],
         weight: Float[Tensor, "o i"],
         u: Float[Tensor, "b i *x"],
     ) -> Float[Tensor, "b o *x"]:
-        """`r` runs over batch, channels and all axes but the last; cos and sin are constants."""
+        """`r` runs over batch, channels and all axes but the last; the table is constant."""
         b, i, *x = u.shape
-        v = torch.mm(re.T, cos).addmm_(im.T, sin).view(b, len(weight), -1)
+        v = torch.mm(rows.T, table).view(b, len(weight), -1)
         v.baddbmm_(weight.expand(b, -1, -1), u.reshape(b, i, -1))
         return v.view(b, -1, *x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        """Save the inputs; `re` and `im` enter linearly, so their gradients need only the tables."""
-        _, _, cos, sin, weight, u = inputs
-        ctx.save_for_backward(cos, sin, weight, u)
+        """Save the inputs but the rows: they enter linearly, so their gradient needs only the table."""
+        ctx.save_for_backward(*inputs[1:])
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        """Adjoints of the three products."""
-        cos, sin, weight, u = ctx.saved_tensors
-        rows, flat = g.reshape(-1, g.shape[-1]).T, g.reshape(*g.shape[:2], -1)
-        b = len(g)
+        """Adjoints of the two products."""
+        table, weight, u = ctx.saved_tensors
+        b, flat = len(g), g.reshape(*g.shape[:2], -1)
+        d_rows = table @ g.reshape(-1, g.shape[-1]).T
         d_weight = torch.bmm(flat, u.reshape(b, u.shape[1], -1).mT).sum(0)
-        d_u = torch.bmm(weight.T.expand(b, -1, -1), flat).view(u.shape) if ctx.needs_input_grad[5] else None
-        return cos @ rows, sin @ rows, None, None, d_weight, d_u
+        d_u = torch.bmm(weight.T.expand(b, -1, -1), flat).view(u.shape) if ctx.needs_input_grad[3] else None
+        return d_rows, None, d_weight, d_u
 
 
 class GatedPointwise(torch.autograd.Function):
@@ -53,15 +50,16 @@ class GatedPointwise(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        a: Float[Tensor, "b i n"],
+        a: Float[Tensor, "b i *x"],
         weight: Float[Tensor, "o i"],
         bias: Float[Tensor, " o"],
         gate: Float[Tensor, " o"],
-        u: Float[Tensor, "b o n"],
-    ) -> Float[Tensor, "b o n"]:
-        """All but the channels flattened."""
-        v = torch.addcmul(bias[:, None], gate[:, None], u)
-        return v.baddbmm_(weight.expand(len(a), -1, -1), a)
+        u: Float[Tensor, "b o *x"],
+    ) -> Float[Tensor, "b o *x"]:
+        """The map and the skip of every point."""
+        b, o = u.shape[:2]
+        v = (gate[:, None] * u.reshape(b, o, -1)).add_(bias[:, None])
+        return v.baddbmm_(weight.expand(b, -1, -1), a.reshape(b, a.shape[1], -1)).view(u.shape)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -73,10 +71,9 @@ class GatedPointwise(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, ...]:
         """Adjoints of the two products."""
         a, weight, gate, u = ctx.saved_tensors
-        b, o, n = g.shape
-        g = g.contiguous()
-        d_a = torch.bmm(weight.T.expand(b, -1, -1), g)
-        d_weight = torch.bmm(g, a.mT).sum(0)
-        # Row-wise dot products: no array of the products g u is made.
-        d_gate = torch.bmm(g.view(b * o, 1, n), u.reshape(b * o, n, 1)).view(b, o).sum(0)
-        return d_a, d_weight, g.sum((0, 2)), d_gate, g * gate[:, None]
+        b, o = u.shape[:2]
+        flat = g.reshape(b, o, -1)
+        d_a = torch.bmm(weight.T.expand(b, -1, -1), flat).view(a.shape)
+        d_weight = torch.bmm(flat, a.reshape(b, a.shape[1], -1).mT).sum(0)
+        d_gate = (flat * u.reshape(b, o, -1)).sum((0, 2))
+        return d_a, d_weight, flat.sum((0, 2)), d_gate, (flat * gate[:, None]).view(u.shape)

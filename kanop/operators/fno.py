@@ -142,9 +142,8 @@ class FourierBlock(nn.Module):
         w = self.conv(v, skip=self.skip.weight)
         if self.activate:
             w = F.gelu(w)
-        a = F.gelu(self.mlp[0](w)).flatten(2)
-        second = self.mlp[1]
-        w = GatedPointwise.apply(a, second.weight, second.bias, self.gate.weight, v.flatten(2)).view(v.shape)
+        a, second = F.gelu(self.mlp[0](w)), self.mlp[1]
+        w = GatedPointwise.apply(a, second.weight, second.bias, self.gate.weight, v)
         return F.gelu(w) if self.activate else w
 
     def _plain(self, v: Tensor) -> Tensor:
