@@ -149,7 +149,7 @@ def _is_home(module: str, homes: Iterable[str] = HOMES) -> bool:
 def _refusal(target: str, where: str) -> str:
     return (
         f"{_at(where)}_target_ {target!r} is refused: a saved run may only name nn.Module classes defined in kanop, "
-        "torch.nn or neuralop, and dataclasses of kanop; if it is your own class, pass it: kanop.load(run, allow=[MyOperator])"
+        "torch.nn or neuralop, and dataclasses of kanop; a class of your own needs kanop.load(run, allow=[MyOperator])"
     )
 
 

@@ -7,18 +7,19 @@ from typing import Any
 
 # Lazy (PEP 562): `kanop.load` and the strategies never load Lightning; only fitting does.
 _HOME = {
-    "Fitted": "kanop.training.fit",
+    "Fitted": "kanop.training.fitting",
     "OneStep": "kanop.training.strategies",
     "OptimConfig": "kanop.training.config",
     "Pushforward": "kanop.training.strategies",
     "TrainerConfig": "kanop.training.config",
     "Unrolled": "kanop.training.strategies",
     "claim_run": "kanop.training.runs",
-    "export": "kanop.training.export",
-    "fit": "kanop.training.fit",
+    "export": "kanop.training.exports",
+    "fit": "kanop.training.fitting",
     "learning_rate": "kanop.training.schedule",
-    "load": "kanop.training.export",
+    "load": "kanop.training.exports",
     "new_run": "kanop.training.runs",
+    "read_config": "kanop.training.exports",
 }
 
 __all__ = list(_HOME)

@@ -14,9 +14,9 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch import nn
 
 from kanop.datasets.durable import write_durably
+from kanop.operators import Emulator
 from kanop.solvers import KanopError
 from kanop.solvers.errors import check
 
@@ -55,8 +55,8 @@ class DurableIO(TorchCheckpointIO):
 class Checkpoints(Checkpoint):
     """`last.ckpt` at the start, every N steps and at every epoch's end; `best.ckpt` at the lowest validation loss.
 
-    SIGINT (Ctrl-C) and SIGTERM stop training after the step under way, which is saved first; a second one stops at once. A
-    checkpoint is only written between two steps: saved in the middle of one, it could not be gone on from exactly.
+    SIGINT (Ctrl-C) and SIGTERM stop training after the step under way, which is saved first; a second one stops at
+    once. A checkpoint is only written between two steps: from the middle of one, none can go on exactly.
 
     Parameters
     ----------
@@ -67,7 +67,8 @@ class Checkpoints(Checkpoint):
     def __init__(self, run: Path, every: int) -> None:
         super().__init__()
         self.run, self.every = run, every
-        self.best, self.batches = float("inf"), 0
+        self.best = float("inf")
+        self.batches: float = 0
         self._asked, self._saved = False, -1
         self._before: dict[int, Any] = {}
 
@@ -87,7 +88,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, *_: Any) -> None:
         step, last_batch = trainer.global_step, trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        # The last step of an epoch, and of training, is saved after validation; between two steps there is nothing to save.
+        # The last step of an epoch, and of training, is saved after validation.
         if step == self._saved or last_batch or step >= pl_module.steps:
             return
         stop = self._stop(trainer)
@@ -152,18 +153,18 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     check(path.exists(), f"no checkpoint {path}")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        why = str(error).splitlines()[0]
+    except pickle.UnpicklingError as error:
         raise KanopError(
-            f"{path} is refused: expected a checkpoint of kanop, tensors and plain values only ({why})"
+            f"{path} is refused: it holds pickled objects, and reading those runs the code inside; expected a checkpoint of "
+            "kanop: tensors and plain values"
         ) from error
+    except (RuntimeError, EOFError, ValueError) as error:
+        raise KanopError(f"{path} is damaged, or no checkpoint at all: {str(error).splitlines()[0]}") from error
     check(isinstance(checkpoint, dict) and "kanop" in checkpoint, f"{path} is no checkpoint of kanop")
     return checkpoint
 
 
-def check_resume(
-    path: Path, checkpoint: Mapping[str, Any], description: Mapping[str, Any], emulator: nn.Module
-) -> None:
+def check_resume(path: Path, checkpoint: Mapping[str, Any], description: Mapping[str, Any], emulator: Emulator) -> None:
     """Raise `KanopError` unless `checkpoint` is of this operator and of this run's configuration."""
     was, now = checkpoint["kanop"], description
     check(
@@ -187,16 +188,13 @@ def check_resume(
     ]
     check(
         not changed,
-        "a run resumes with the configuration that it was started with, for its schedule and its random numbers follow from "
-        "it; these keys differ:\n" + "\n".join(changed) + "\nset them back, or start a new run",
+        "a run resumes with the configuration that it was started with, from which its schedule and its random numbers "
+        "follow; these keys differ:\n" + "\n".join(changed) + "\nset them back, or start a new run",
     )
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(tree, Mapping) and tree:
-        return {
-            k: v
-            for name, child in tree.items()
-            for k, v in _flat(child, f"{prefix}.{name}" if prefix else name).items()
-        }
-    return {prefix: list(tree) if isinstance(tree, tuple) else tree}
+    if not isinstance(tree, Mapping) or not tree:
+        return {prefix: list(tree) if isinstance(tree, tuple) else tree}
+    parts = (_flat(child, f"{prefix}.{name}" if prefix else name) for name, child in tree.items())
+    return {key: value for part in parts for key, value in part.items()}

@@ -21,8 +21,8 @@ _FEW = 256
 def describe(thing: Any, where: str = "", known: Mapping[str, Any] | None = None) -> Any:
     """Return `thing` as plain values, objects as nodes with `_target_` and their constructor's arguments.
 
-    The arguments of a module or dataclass are read from the attributes of the same names; an optional one whose attribute is
-    of another type is left to its default. `known` holds trees for arguments of the outermost node.
+    The arguments of a module or dataclass are read from the attributes of the same names; an optional one whose
+    attribute is of another type is left to its default. `known` holds trees for arguments of the outermost node.
 
     Raises
     ------

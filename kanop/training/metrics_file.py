@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +15,16 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from kanop.solvers import KanopError
+from kanop.training.runs import rank
+
 __all__ = ["COLUMNS", "MetricsFile", "Rows"]
 
 COLUMNS = ("epoch", "step", "train/loss", "valid/loss", "valid/relative_l2", "lr", "grad_norm", "samples_per_second")
 
 
 class Rows(Callback):
-    """Hands every logged step's numbers, and every validation's, to the loggers, before a checkpoint of that step is written.
+    """Hands the numbers of steps and validations to the loggers, before a checkpoint of that step is written.
 
     Lightning's own `log` does it after, so that a resumed run would lack the row of the step that it goes on from.
 
@@ -50,6 +54,11 @@ class Rows(Callback):
         speed = self._seen * trainer.world_size / max(now - self._since, 1e-9)
         self._step, self._seen, self._since = step, 0, now
         loss = float(trainer.callback_metrics["train/loss"])
+        if not math.isfinite(loss):
+            raise KanopError(
+                f"the training loss is {loss} at step {step}: training diverged. Lower optim.lr, or limit the gradient "
+                "(trainer.gradient_clip=1.0); in half precision, try trainer.precision=32-true"
+            )
         self._hand(trainer, {"train/loss": loss, **pl_module.row, "samples_per_second": speed})
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -69,14 +78,14 @@ class MetricsFile(Logger):
     Parameters
     ----------
     path : the file
-    until : rows after this step are dropped (those that the killed run wrote after its last checkpoint); None = a new file
+    until : rows after this step are dropped: the killed run wrote them after its last checkpoint; None = a new file
     """
 
     def __init__(self, path: Path, until: int | None = None) -> None:
         super().__init__()
         self.path = path
         self._rows: list[dict[str, Any]] = []
-        if until is not None and path.exists() and rank_zero_only.rank == 0:
+        if until is not None and path.exists() and rank() == 0:
             rows = csv.DictReader(io.StringIO(path.read_text()))
             self._rows = [row for row in rows if int(row["step"]) <= until]
             path.unlink()

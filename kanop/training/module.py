@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kanop.losses import Sobolev
+from kanop.operators import Emulator
 from kanop.solvers import Grid
 from kanop.training.config import OptimConfig
 from kanop.training.schedule import learning_rate
@@ -44,7 +46,7 @@ class Fitting(lightning.LightningModule):
 
     def __init__(
         self,
-        emulator: nn.Module,
+        emulator: Emulator,
         loss: Any,
         strategy: Strategy,
         optim: OptimConfig,
@@ -59,7 +61,7 @@ class Fitting(lightning.LightningModule):
         self.row: dict[str, float] = {}
         self.steps = 1
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
         """The strategy's loss on a batch."""
         u, target = batch
         generator = torch.Generator().manual_seed(self._step_seed(batch_idx))
@@ -74,11 +76,12 @@ class Fitting(lightning.LightningModule):
         self.log("train/loss", loss.detach(), on_step=True, on_epoch=False, prog_bar=True, logger=False)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """The same loss over the whole horizon, without noise, and the relative L2 error of one call."""
+    def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
+        """The strategy's loss over all frames of the windows, without noise, and the relative L2 error of one call."""
         u, target = batch
         spec = self.emulator.spec
-        targets = split_target(target, spec, self.strategy.horizon)
+        # Windows for validation may be shorter than those for training: as many calls as they hold.
+        targets = split_target(target, spec, max(1, target.shape[1] // spec.out_channels))
         values = {
             "valid/loss": self.strategy.loss(self.emulator, spec, u, targets, self._measure),
             "valid/relative_l2": Sobolev(s=0.0)(self.emulator(u).float(), targets[0].float(), self._grid(u)),

@@ -51,7 +51,7 @@ def rank() -> int:
     alone = os.environ.get("SLURM_PROCID", "0") == "0"
     check(
         alone,
-        "several ranks of one job start through torchrun: srun torchrun --nproc_per_node=… -m kanop.scripts.train",
+        "several ranks of one job start through torchrun: srun torchrun --nproc_per_node=… scripts/train.py",
     )
     return 0
 
@@ -89,7 +89,7 @@ def _exactly(path: Path) -> Path:
         path.mkdir()
     except FileExistsError as error:
         raise KanopError(
-            f"the run folder {path} exists already; choose another one, or go on with resume=true"
+            f"{path} exists already; choose another folder, or go on with the run in it: kanop train resume={path}"
         ) from error
     return path
 

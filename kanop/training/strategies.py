@@ -1,6 +1,7 @@
 """What a training step compares: one prediction, or predictions made from predictions.
 
-A batch holds the input u (b, c_in, *x) and the frames that follow, (b, horizon·c_out, *x), one call's output after another.
+A batch holds the input u (b, c_in, *x) and the frames that follow, (b, horizon·c_out, *x), call by
+call.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class Unrolled(Strategy):
     Parameters
     ----------
     steps : most calls m (≥ 1)
-    curriculum : share of training in which m grows from 1 to `steps` in equal stages, in [0, 1]; 0 = `steps` from the start
+    curriculum : share of training in which m grows from 1 to `steps` in equal stages, in [0, 1]; 0 = `steps` at once
     noise : σ of the input noise (≥ 0, default 0)
     """
 
@@ -161,7 +162,7 @@ def split_target(target: Float[Tensor, "b c *x"], spec: FieldSpec, horizon: int)
     check(
         target.shape[1] == want,
         f"this strategy makes {horizon} calls and needs targets of {want} channels, got {target.shape[1]}: "
-        f"take windows with n_out={horizon * spec.n_out}",
+        f"take windows with n_out={horizon * spec.n_out} (a DataModule's unroll={horizon})",
     )
     return list(rearrange(target, "b (m c) ... -> m b c ...", m=horizon))
 
@@ -169,7 +170,7 @@ def split_target(target: Float[Tensor, "b c *x"], spec: FieldSpec, horizon: int)
 def add_noise(
     u: Float[Tensor, "b c_in *x"], std: Float[Tensor, "..."], sigma: float, frames: int, generator: torch.Generator
 ) -> Float[Tensor, "b c_in *x"]:
-    """u + σ·std·ξ on the first `frames` channels, ξ ~ N(0, 1) from `generator` (on the CPU: the same draws everywhere)."""
+    """u + σ·std·ξ on the first `frames` channels, ξ ~ N(0, 1) drawn on the CPU: alike on every device."""
     xi = torch.randn(u[:, :frames].shape, generator=generator, dtype=u.dtype).to(u.device)
     scale = std.reshape(-1).to(u).expand(u.shape[1])[:frames].reshape(-1, *[1] * (u.ndim - 2))
     return torch.cat([u[:, :frames] + sigma * scale * xi, u[:, frames:]], 1)

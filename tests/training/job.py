@@ -15,7 +15,7 @@ from torch import nn
 from kanop.losses import Sobolev
 from kanop.operators import FNO, Emulator, Normaliser
 from kanop.solvers import FieldSpec, Grid
-from kanop.training import OneStep, OptimConfig, Pushforward, TrainerConfig, Unrolled, export, fit
+from kanop.training import OneStep, OptimConfig, Pushforward, TrainerConfig, Unrolled, export, fit, new_run
 
 GRID = Grid((16,))
 SPEC = FieldSpec(GRID, ["u"], ["a"])
@@ -132,14 +132,10 @@ def main(settings):
         **settings.get("trainer", {}),
     }
     if "kill" in settings:
-        from kanop.training import fit as _  # noqa: F401
-
-        module = sys.modules["kanop.training.fit"]
         step, place, number = settings["kill"]
-        original = module.progress
-        module.progress = lambda: Kill(step, place, getattr(signal, number))
-        _keep = original
-    run = Path(settings["run"])
+        # The display of progress is a callback like another: one that kills takes its place.
+        sys.modules["kanop.training.fitting"].progress = lambda: Kill(step, place, getattr(signal, number))
+    run = Path(settings["run"]) if "run" in settings else new_run(settings["base"], "shared")
     data = Data(strategy.horizon, **settings.get("data", {}))
     optim = OptimConfig(lr=5e-3, **settings.get("optim", {}))
     fitted = fit(
