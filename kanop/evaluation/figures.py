@@ -7,7 +7,7 @@ from typing import Any
 
 from kanop.evaluation.drawing import COLOURS, FAINT, INK, STYLE, canvas, gaps, line, log_axis, settings, svg
 from kanop.evaluation.evaluation import Evaluation
-from kanop.evaluation.words import duration, percent
+from kanop.evaluation.words import duration, number, percent
 
 __all__ = ["band_names", "band_shares", "figures"]
 
@@ -115,7 +115,7 @@ def _spectra(evaluation: Evaluation) -> str:
         axes.set_xscale("symlog", linthresh=2)
         ticks = [0, *(2**j for j in range(14) if 2**j < len(entry["truth"]))]
         axes.set_xticks(ticks, [str(t) for t in ticks], minor=False)
-        axes.set_xticks([], minor=True)
+        axes.minorticks_off()
         axes.set_xlim(0, len(entry["truth"]) * 1.05)
         if operator["n_modes"]:
             _mark(axes, min(operator["n_modes"]) / 2, "highest mode kept")
@@ -168,7 +168,8 @@ def _invariants(evaluation: Evaluation) -> str:
             values = [None if v is None else max(v, TINY) for v in rows[who]]
             words = f"{name}, {who}"
             axes.plot(evaluation.curves["times"], gaps(values), color=colour, linestyle=dashes, label=words)
-    axes.set(xlabel="lead time t", ylabel="drift |I(t) − I(0)|", yscale="log")
+    axes.set(xlabel="lead time t", ylabel="drift |I(t) − I(0)|")
+    log_axis(axes.yaxis, number)
     return svg(figure)
 
 
@@ -207,5 +208,6 @@ def _loss(losses: Mapping[str, Any]) -> str:
     for name, series in losses.items():
         words, colour, width = looks[name]
         axes.plot(series["step"], series["value"], color=colour, linewidth=width, label=words)
-    axes.set(xlabel="training step", ylabel="loss", yscale="log")
+    axes.set(xlabel="training step", ylabel="loss")
+    log_axis(axes.yaxis, number)
     return svg(figure)

@@ -95,10 +95,10 @@ def correlation_time(rho: Float[Tensor, " t"], times: Float[Tensor, " t"], thres
 
     The first crossing: to count the frames above the threshold, as some do, is longer where ρ recovers.
 
-    >>> correlation_time(torch.tensor([1.0, 0.75, 0.25]), torch.arange(3), threshold=0.5)
+    >>> correlation_time(torch.tensor([1.0, 0.75, 0.25]), torch.arange(3.0), threshold=0.5)
     1.5
     """
-    rho, times = torch.as_tensor(rho).double(), torch.as_tensor(times).double()
+    rho, times = rho.double(), times.double()
     check(
         rho.shape == times.shape,
         f"expected one time a value, got {tuple(rho.shape)} and {tuple(times.shape)}",

@@ -59,6 +59,7 @@ def _problem(recipe: Any, truth: Truth) -> dict[str, Any]:
         "origin": list(truth.grid.origin or ()),
         "horizon": float(truth.leads[-1]),
         "equation": None,
+        "parameters": {},
     }
     if recipe is not None:
         equation = recipe.equation

@@ -24,8 +24,8 @@ def constants(values: Mapping[str, Any]) -> str:
 def number(value: float | None, digits: int = 3) -> str:
     """Plain digits where they are few, else powers of ten.
 
-    >>> number(0.0123), number(4.2e-7), number(None)
-    ('0.0123', '4.2 × 10⁻⁷', '∞')
+    >>> number(0.0123), number(4.2e-7), number(1e-5), number(None)
+    ('0.0123', '4.2 × 10⁻⁷', '10⁻⁵', '∞')
     """
     if value is None:
         return "∞"
@@ -33,7 +33,8 @@ def number(value: float | None, digits: int = 3) -> str:
         return f"{value:.{digits}g}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{float(mantissa):g} × 10{raised}"
+    factor = f"{float(mantissa):g} × "
+    return f"{factor if factor != '1 × ' else ''}10{raised}"
 
 
 def percent(value: float | None) -> str:

@@ -104,11 +104,11 @@ def test_correlation_time_of_a_known_decay():
         times = torch.linspace(0, 2, n + 1, dtype=torch.float64)
         found = correlation_time(torch.exp(-times / 1.7), times, 0.8)
         assert abs(found - 1.7 * math.log(1 / 0.8)) < 0.3 / n**2
-    assert correlation_time(torch.ones(3), torch.arange(3)) == math.inf
-    assert correlation_time(torch.tensor([0.5, 1.0]), torch.arange(2)) == 0
-    assert correlation_time(torch.tensor([1.0, math.nan]), torch.arange(2)) == 1
+    assert correlation_time(torch.ones(3), torch.arange(3.0)) == math.inf
+    assert correlation_time(torch.tensor([0.5, 1.0]), torch.arange(2.0)) == 0
+    assert correlation_time(torch.tensor([1.0, math.nan]), torch.arange(2.0)) == 1
     # The first crossing, although ρ recovers.
-    assert correlation_time(torch.tensor([1.0, 0.6, 1.0, 0.0]), torch.arange(4)) == pytest.approx(0.5)
+    assert correlation_time(torch.tensor([1.0, 0.6, 1.0, 0.0]), torch.arange(4.0)) == pytest.approx(0.5)
 
 
 def test_geometric_mean_of_a_geometric_series_is_its_middle():
