@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kanop.datasets import Estimate, certify, estimate, generate, generation, preview
+from kanop.datasets import Estimate, certify, durable, estimate, generate, generation, preview
 from kanop.datasets.durable import exclusive
 from kanop.solvers import Burgers, DataError, GaussianRandomField, KanopError, SolverDiverged
 
@@ -185,6 +185,8 @@ def test_damaged_and_missing_shards_are_made_anew(recipe, finished: Path, copied
     first, second, *_ = sorted((copied / "data" / "train").glob("*"))
     first.unlink()
     second.write_bytes(second.read_bytes()[:-9])
+    third = next((copied / "data" / "test").glob("*"))
+    third.write_bytes(third.read_bytes()[:-1] + b"?")
     (copied / "data" / "train" / "left.hdf5.tmp").write_bytes(b"half")
     make(recipe, copied)
     assert tree(copied) == tree(finished)
@@ -195,7 +197,7 @@ def test_a_full_disk_keeps_what_was_finished(recipe, finished: Path, tmp_path: P
 
     def full(handle: int) -> None:
         calls.append(handle)
-        if len(calls) > 9:
+        if len(calls) > 10:
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(handle)
 
@@ -227,6 +229,23 @@ def test_a_second_writer_is_refused_and_a_dead_one_holds_nothing(recipe, tmp_pat
             make(recipe, folder)
     make(recipe, folder)
     assert not (folder / ".lock").exists()
+
+
+def test_a_lock_on_a_removed_file_is_no_lock(tmp_path: Path, monkeypatch) -> None:
+    """The holder before us removes the file between our open and our lock."""
+    lock, calls = durable._try_lock, []
+
+    def late(handle: int) -> bool:
+        calls.append(handle)
+        if len(calls) == 1:
+            (tmp_path / ".lock").unlink()
+        return lock(handle)
+
+    monkeypatch.setattr(durable, "_try_lock", late)
+    with exclusive(tmp_path):
+        assert len(calls) == 2
+        with pytest.raises(DataError, match="another process"), exclusive(tmp_path):
+            pass
 
 
 def test_a_foreign_folder_is_left_alone(recipe, tmp_path: Path) -> None:

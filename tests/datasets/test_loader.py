@@ -84,6 +84,7 @@ def test_a_resumed_loader_goes_on_with_the_next_unseen_batch(windows: Windows, w
     fresh.load_state_dict(state)
     fresh.set_epoch(2)
     assert numbers(fresh) == rest
+    assert numbers(fresh) == before + rest
     assert sorted(flat(before + rest)) == list(range(N))
     loader.set_epoch(3)
     fresh.set_epoch(3)
