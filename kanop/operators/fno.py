@@ -124,7 +124,14 @@ class Lifting(nn.Module):
 
 
 class FourierBlock(nn.Module):
-    """B(v) = σ(M σ(W v + K v) + g ⊙ v): a spectral convolution, pointwise maps and two skips."""
+    """B(v) = σ(M σ(W v + K v) + g ⊙ v): a spectral convolution, pointwise maps and two skips.
+
+    Parameters
+    ----------
+    channels : width
+    n_modes : modes kept per axis, counting both signs (the FNO paper's 16 is 32 here)
+    activate : False leaves out both σ outside of M, as in the last block of an FNO
+    """
 
     def __init__(self, channels: int, n_modes: Sequence[int], activate: bool = True) -> None:
         super().__init__()

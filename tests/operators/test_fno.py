@@ -103,6 +103,18 @@ def test_only_axes_with_walls_are_padded_by_a_fraction_of_their_length():
     assert FNO(FieldSpec(Grid((16,)), ["u"]), (4,), 4).padding == [0.0]
 
 
+def test_padding_does_not_move_the_field():
+    """Without its kernels the operator is pointwise: the strip must not show."""
+    spec = FieldSpec(Grid((12, 10), boundaries=("dirichlet", "neumann")), ["u"])
+    padded, bare = (FNO(spec, (4, 4), 4, padding=p).double() for p in (0.5, 0.0))
+    bare.load_state_dict(padded.state_dict())
+    for model in (padded, bare):
+        for block in model.blocks:
+            torch.nn.init.zeros_(block.conv.weight)
+    u = torch.randn(2, 1, 12, 10, dtype=torch.float64)
+    assert torch.allclose(padded(u), bare(u), atol=1e-12)
+
+
 def test_padding_keeps_opposite_walls_apart():
     """With a kernel as short as the strip, a change at one wall does not show at the other."""
     spec = FieldSpec(Grid((32,), boundaries="dirichlet"), ["u"])
