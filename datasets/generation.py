@@ -69,11 +69,7 @@ def generate(
     folder = Path(path)
     report = progress or (lambda done, total, message: None)
     sizes = _checked_sizes(sizes)
-    check(
-        batch_size >= 1 and shard_size % batch_size == 0,
-        f"shard_size must be a multiple of batch_size = {batch_size}, got {shard_size}; "
-        f"nearest: {max(1, round(shard_size / max(1, batch_size))) * batch_size}",
-    )
+    _check_batches(batch_size, shard_size)
     check(dtype in ("float32", "float64"), nearest(dtype, ("float32", "float64"), "dtype"))
     config = {
         "name": name or folder.resolve().name,
@@ -92,6 +88,14 @@ def generate(
             _fill(folder, manifest, recipe, report)
         report(expected.trajectories, expected.trajectories, f"{folder} is complete")
     return folder
+
+
+def _check_batches(batch_size: int, shard_size: int) -> None:
+    check(
+        batch_size >= 1 and shard_size % batch_size == 0,
+        f"shard_size must be a multiple of batch_size = {batch_size}, got {shard_size}; "
+        f"nearest: {max(1, round(shard_size / max(1, batch_size))) * batch_size}",
+    )
 
 
 def _checked_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
