@@ -133,8 +133,9 @@ def _hydra(
 
     # Hydra's sweeper writes a multirun.yaml: into a folder that goes away.
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Lightning asks torch in a way that torch has since deprecated; no user can do anything about it.
+        # Lightning uses what torch has since deprecated, and minds short epochs: no user can act on either.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated")
+        warnings.filterwarnings("ignore", message="The number of training batches")
         own = [*_QUIET, f"hydra.sweep.dir='{folder}'", f"hydra.job.name={command}"]
         try:
             sys.argv = [f"kanop {command}", *switches, *own, *overrides]

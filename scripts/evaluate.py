@@ -24,18 +24,16 @@ def evaluate_run(config: dict[str, Any]) -> Any:
     from kanop.builder import build
     from kanop.datasets import open_data
     from kanop.evaluation import evaluate as measure
-    from kanop.solvers.errors import KanopError, check
-    from kanop.training.export import load, read_config
+    from kanop.solvers.devices import resolve_device
+    from kanop.solvers.errors import check
+    from kanop.training import load, read_config
 
     run = Path(config["run"])
     saved = read_config(run)
     data, trust = saved.get("data") or {}, config["trust"]
     check("path" in data, f"{run}/config.yaml does not say on which data the run was trained")
-    if config["device"] == "cuda" and not torch.cuda.is_available():
-        raise KanopError("device=cuda was asked for, but torch sees no CUDA device; use device=cpu or device=auto")
-    device = (
-        "cuda" if config["device"] == "auto" and torch.cuda.is_available() else config["device"].replace("auto", "cpu")
-    )
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    device = resolve_device(automatic if config["device"] == "auto" else config["device"])
     emulator = load(run, allow=named_classes(saved) if trust else ())
     tree, layout = data.get("recipe"), data.get("layout")
     recipe = None if tree is None else build(tree, trusted=trust)

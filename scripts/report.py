@@ -16,7 +16,7 @@ def report(config: dict[str, Any]) -> None:
 def report_run(run: Path) -> Path:
     """The report of `run`, from its evaluation, its loss curve and its configuration."""
     from kanop.evaluation import Evaluation, write_report
-    from kanop.training.export import read_config
+    from kanop.training import read_config
 
     evaluation, saved = Evaluation.load(run / "evaluation.json"), read_config(run)
     made = saved.get("command")

@@ -23,11 +23,10 @@ def fit_run(config: dict[str, Any]) -> Path:
     """Train as `config` says and return the run folder."""
     from kanop.builder import build
     from kanop.scripts.console import say
-    from kanop.training.export import export
-    from kanop.training.fit import fit
-    from kanop.training.runs import new_run
+    from kanop.training import export, fit, new_run
 
     parts = {name: build(config[name], trusted=True) for name in ("loss", "strategy", "optim", "trainer")}
+    foresee(config, parts)
     data = open_module(config, parts["strategy"].horizon)
     emulator = make_emulator(config, data)
     say(f"   {forecast(emulator, data, parts)}")
@@ -38,6 +37,23 @@ def fit_run(config: dict[str, Any]) -> Path:
     fitted = fit(emulator, data, **parts, run=run, seed=config["seed"], resume=resume, config=kept)
     export(run, fitted.emulator, kept)
     return run
+
+
+def foresee(config: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
+    """Meet what would stop the training before the data are made: a device that is not there, modes that do not fit."""
+    from kanop.builder import build
+    from kanop.datasets.subsampling import subsampled
+    from kanop.solvers import FieldSpec
+    from kanop.solvers.devices import resolve_device
+
+    if parts["trainer"].device != "auto":
+        resolve_device(parts["trainer"].device)
+    tree, windows = config["data"].get("recipe"), config["data"]["windows"]
+    if tree is not None:
+        recipe = build(tree, trusted=True)
+        grid, _ = subsampled(recipe.stored_grid, windows["subsample"])
+        frames = {name: windows[name] for name in ("n_in", "n_out")}
+        build(config["operator"], trusted=True, spec=FieldSpec(grid, recipe.equation.channels, **frames))
 
 
 def open_module(config: Mapping[str, Any], horizon: int) -> Any:
@@ -131,7 +147,7 @@ def forecast(emulator: Any, data: Any, parts: Mapping[str, Any]) -> str:
 def resumed(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration that the run to resume was started with, and what the command line changes in it."""
     from kanop.config import overlay
-    from kanop.training.export import read_config
+    from kanop.training import read_config
 
     run = Path(config["resume"])
     before = {key: value for key, value in read_config(run).items() if key != "model"}

@@ -156,7 +156,10 @@ def test_a_script_is_its_command() -> None:
         [sys.executable, str(ROOT / "scripts" / "list.py"), "group=schemes"], capture_output=True, text=True, check=True
     )
     command = subprocess.run(
-        [str(Path(sys.executable).parent / "kanop"), "list", "group=schemes"], capture_output=True, text=True, check=True
+        [str(Path(sys.executable).parent / "kanop"), "list", "group=schemes"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert script.stdout == command.stdout
     assert "etdrk4" in script.stdout

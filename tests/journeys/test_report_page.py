@@ -55,14 +55,20 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(params=CASES)
-def page(request, browser, tmp_path):
+@pytest.fixture(scope="module", params=CASES)
+def report(request, tmp_path_factory):
+    """(case, path of its report)."""
     shape, times = CASES[request.param]
     source = Waves(shape, times)
-    spec = FieldSpec(source.grid, source.fields, dt=times[1])
-    path = write_report(evaluate(Damped(spec), source, factors=(1,)), tmp_path / "report.html")
+    evaluation = evaluate(Damped(FieldSpec(source.grid, source.fields, dt=times[1])), source, factors=(1,))
+    return request.param, write_report(evaluation, tmp_path_factory.mktemp("report") / "report.html")
+
+
+@pytest.fixture
+def page(report, browser):
+    case, path = report
     page = browser.new_page(viewport={"width": 1200, "height": 900})
-    page.case, page.asked, page.complaints = request.param, [], []
+    page.case, page.asked, page.complaints = case, [], []
     page.on("request", lambda r: page.asked.append(r.url))
     page.on("console", lambda m: page.complaints.append(m.text) if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda e: page.complaints.append(str(e)))

@@ -1,0 +1,175 @@
+"""From data to report through the commands, small: what each leaves behind and says next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import kanop
+from kanop.cli import main
+
+GRID = [
+    "data.recipe.grid.shape=[32]",
+    "data.recipe.dt=0.05",
+    "data.sizes={train: 6, valid: 2, test: 2}",
+    "data.batch_size=2",
+    "data.shard_size=4",
+    "data.windows.subsample=1",
+]
+SMALL = [
+    "operator.n_modes=[8]",
+    "operator.hidden_channels=8",
+    "operator.n_layers=1",
+    "trainer.max_epochs=1",
+    "trainer.device=cpu",
+    "batch_size=4",
+]
+FRAMES = ["data=burgers_demo", "data.recipe.frames=5", *GRID]
+ROLLOUT = [*FRAMES, *SMALL]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small rollout data, made once."""
+    folder = tmp_path_factory.mktemp("made")
+    main(["generate", *FRAMES, f"data.path={folder / 'burgers_demo'}"])
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, as a user has it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KANOP_DATA", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def stocked(home: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same with the small rollout data at hand."""
+    monkeypatch.setenv("KANOP_DATA", str(made))
+    return home
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as end:
+        main(list(words))
+    assert end.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_train_makes_missing_data_then_evaluate_and_report(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", *ROLLOUT, "strategy=unrolled", "strategy.steps=2", "increment=true"])
+    said = capsys.readouterr().out
+    assert "generating data/burgers_demo: 10 trajectories of 5 frames" in said
+    assert "training FNO:" in said
+    run = Path("runs/burgers_demo-fno-l2")
+    assert f"kanop evaluate run={run}" in said
+    for name in ("config.yaml", "model.safetensors", "metrics.csv"):
+        assert (run / name).is_file()
+
+    main(["evaluate", f"run={run}", "budget=0.5"])
+    assert (run / "evaluation.json").is_file()
+    assert "one_step" in capsys.readouterr().out
+    main(["report", f"run={run}"])
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "kanop train data=burgers_demo" in page, "the command that repeats the run"
+    assert {path.name for path in home.iterdir()} == {"data", "runs"}
+
+
+def test_a_loaded_run_rolls_out(stocked: Path, made: Path) -> None:
+    main(["train", *ROLLOUT, "name=mine"])
+    emulator = kanop.load("runs/mine")
+    source = kanop.open_data(made / "burgers_demo", "test")
+    trajectory = kanop.rollout(emulator, source.frames(0, 0, 1), steps=3)
+    assert trajectory.u.shape[-3:] == (4, 1, 32)
+
+
+@pytest.mark.parametrize("operator", ["fno", "neuralop_fno"])
+def test_a_sweep_over_losses_gives_each_job_its_own_run(operator: str, home: Path) -> None:
+    main(["train", "-m", "data=burgers_fno", *GRID, *SMALL, f"operator={operator}", "loss=l2,h1,h-1"])
+    for loss in ("l2", "h1", "h-1"):
+        config = yaml.safe_load((home / f"runs/burgers_fno-{operator}-{loss}" / "config.yaml").read_text())
+        assert config["loss"]["s"] == {"l2": 0.0, "h1": 1.0, "h-1": -1.0}[loss]
+        assert config["command"].endswith(f"loss={loss}")
+
+
+def test_two_runs_of_one_name_get_two_folders(stocked: Path) -> None:
+    for _ in range(2):
+        main(["train", *ROLLOUT, "name=twin"])
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["twin", "twin-2"]
+
+
+def test_resume_takes_the_runs_own_configuration(stocked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", *ROLLOUT, "name=run"])
+    before = torch.load("runs/run/checkpoints/last.ckpt", weights_only=True)["global_step"]
+    main(["train", "resume=runs/run"])
+    assert torch.load("runs/run/checkpoints/last.ckpt", weights_only=True)["global_step"] == before
+    capsys.readouterr()
+    message = refusal(capsys, "train", "resume=runs/run", "optim.lr=0.5")
+    assert "optim.lr" in message
+    assert "0.5" in message
+    assert "operator" in refusal(capsys, "train", "resume=runs/run", "operator=neuralop_fno")
+
+
+def test_other_settings_in_the_same_data_folder_are_refused(stocked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["generate", *FRAMES])
+    message = refusal(capsys, "generate", *FRAMES, "data.recipe.equation.nu=0.5")
+    assert "nu" in message
+    assert "0.5" in message
+
+
+def test_data_go_to_the_folder_of_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KANOP_DATA", str(home / "elsewhere"))
+    main(["generate", *FRAMES])
+    assert (home / "elsewhere" / "burgers_demo" / "manifest.json").is_file()
+
+
+def test_own_arrays_in_five_lines(home: Path) -> None:
+    np.savez("mine.npz", w=np.random.default_rng(0).normal(size=(10, 4, 16)).astype("float32"))
+    Path("my/data").mkdir(parents=True)
+    text = "defaults: [arrays]\nname: mine\npath: mine.npz\nlayout:\n  fields: {w: b t x}\n"
+    Path("my/data/mine.yaml").write_text(text)
+    main(["train", "--config-dir", "my", "data=mine", *SMALL])
+    assert kanop.load("runs/mine-fno-l2").spec.fields == ("w",)
+    main(["evaluate", "run=runs/mine-fno-l2"])
+
+
+def test_the_fno_papers_file_trains_at_once(home: Path) -> None:
+    from scipy.io import savemat
+
+    rng = np.random.default_rng(0)
+    savemat("burgers.mat", {"a": rng.normal(size=(10, 16)), "u": rng.normal(size=(10, 16))})
+    main(["train", "data=mat", "data.path=burgers.mat", *SMALL])
+    assert kanop.load("runs/mat-fno-l2").spec.grid.shape == (16,)
+
+
+def test_cuda_without_cuda_is_one_message_before_any_work(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    message = refusal(capsys, "train", *ROLLOUT, "trainer.device=cuda")
+    assert "device=cpu" in message
+    assert "Traceback" not in message
+    assert list(home.iterdir()) == []
+
+
+def test_modes_above_nyquist_are_one_message_before_any_work(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = refusal(capsys, "train", *ROLLOUT, "operator.n_modes=[64]")
+    assert "n_modes" in message
+    assert "32" in message
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_demo_ends_in_a_report_and_within_one_per_cent(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["demo"])
+    said = capsys.readouterr().out
+    (line,) = [line for line in said.splitlines() if line.startswith("one-step relative L2 error")]
+    assert float(line.split()[4].rstrip("%;")) <= 1.0
+    assert Path(said.splitlines()[-1].removeprefix("open ")).is_file()
+    assert all(f"{i}/4" in said for i in range(1, 5))
