@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +54,12 @@ def stocked(home: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same with the small rollout data at hand."""
     monkeypatch.setenv("KANOP_DATA", str(made))
     return home
+
+
+def readme_block(language: str) -> str:
+    """The first block of the README in that language."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    return text.split(f"```{language}\n")[1].split("```")[0]
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -132,8 +139,7 @@ def test_data_go_to_the_folder_of_the_environment(home: Path, monkeypatch: pytes
 def test_own_arrays_in_five_lines(home: Path) -> None:
     np.savez("mine.npz", w=np.random.default_rng(0).normal(size=(10, 4, 16)).astype("float32"))
     Path("my/data").mkdir(parents=True)
-    text = "defaults: [arrays]\nname: mine\npath: mine.npz\nlayout:\n  fields: {w: b t x}\n"
-    Path("my/data/mine.yaml").write_text(text)
+    Path("my/data/mine.yaml").write_text(readme_block("yaml"))
     main(["train", "--config-dir", "my", "data=mine", *SMALL])
     assert kanop.load("runs/mine-fno-l2").spec.fields == ("w",)
     main(["evaluate", "run=runs/mine-fno-l2"])
@@ -173,3 +179,7 @@ def test_the_demo_ends_in_a_report_and_within_one_per_cent(home: Path, capsys: p
     assert float(line.split()[4].rstrip("%;")) <= 1.0
     assert Path(said.splitlines()[-1].removeprefix("open ")).is_file()
     assert all(f"{i}/4" in said for i in range(1, 5))
+    names: dict[str, Any] = {}
+    exec(readme_block("python"), names)  # what the README does with the demo's run
+    assert names["rolled"].u.shape == (1, 21, 1, 256)
+    assert names["truth"].u.shape == (4, 2, 1, 8192)
