@@ -30,7 +30,7 @@ def accepts(hint: Any, value: Any, sort: Sort = lambda value: None) -> bool:
     if origin is typing.Annotated:
         return accepts(args[0], value, sort)
     kind = hint if origin is None else origin
-    if not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
+    if hint is Any or not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
         return True
     becomes = sort(value)
     return issubclass(becomes, kind) if becomes else _plain(kind, args, value, sort)

@@ -155,8 +155,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise KanopError(
-            f"{path} is refused: it holds pickled objects, and reading those runs the code inside; expected a checkpoint of "
-            "kanop: tensors and plain values"
+            f"{path} is refused: it holds pickled objects, and reading those runs the code inside; expected a "
+            "checkpoint of kanop: tensors and plain values"
         ) from error
     except (RuntimeError, EOFError, ValueError) as error:
         raise KanopError(f"{path} is damaged, or no checkpoint at all: {str(error).splitlines()[0]}") from error

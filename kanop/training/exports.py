@@ -5,6 +5,7 @@ Loading runs no pickle and constructs only classes that `kanop.builder` admits.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from kanop.builder import build
+from kanop.builder import build, locate
 from kanop.datasets.durable import write_durably
 from kanop.operators import Emulator
 from kanop.solvers import KanopError
@@ -148,7 +149,8 @@ def model_tree(emulator: Emulator, operator: Mapping[str, Any] | None) -> dict[s
     if operator is None:
         return describe(emulator)
     spec = describe(emulator.spec)
-    known = {"operator": {**operator, "spec": spec}, "spec": spec}
+    wanted = "spec" in inspect.signature(locate(operator.get("_target_"))).parameters
+    known = {"operator": {**operator, **({"spec": spec} if wanted else {})}, "spec": spec}
     return describe(emulator, known=known)
 
 

@@ -53,7 +53,7 @@ class Loader:
 class Data(lightning.LightningDataModule):
     """u(t) → u(t+1), … : a field that turns by a fixed angle, and a constant field beside it."""
 
-    def __init__(self, horizon, count=24, batch_size=4):
+    def __init__(self, horizon, count=16, batch_size=4):
         super().__init__()
         generator = torch.Generator().manual_seed(7)
         x = GRID.points[0].float()
@@ -104,10 +104,10 @@ class Dropping(nn.Module):
         return nn.functional.dropout(self.operator(u), self.p, self.training)
 
 
-def emulator(seed=0, width=8, dropout=False):
+def emulator(seed=0, width=6, dropout=False):
     torch.manual_seed(seed)
-    operator = FNO(SPEC, n_modes=(8,), hidden_channels=width, n_layers=2)
-    operator.hidden_channels, operator.n_layers = width, 2
+    operator = FNO(SPEC, n_modes=(8,), hidden_channels=width, n_layers=1)
+    operator.hidden_channels, operator.n_layers = width, 1
     norm = Normaliser([0.0, 0.5], [0.7, 0.3])
     return Emulator(Dropping(operator) if dropout else operator, SPEC, norm, Normaliser([0.0], [0.7]))
 
@@ -123,7 +123,7 @@ def main(settings):
     torch.set_num_threads(1)
     strategy = STRATEGIES[settings.get("strategy", "unrolled")]
     trainer = {
-        "max_epochs": 4,
+        "max_epochs": 3,
         "ema_decay": 0.9,
         "gradient_clip": 1.0,
         "checkpoint_every_steps": 1,

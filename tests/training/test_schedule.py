@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -11,13 +13,13 @@ from kanop.training import OptimConfig, TrainerConfig, learning_rate
 STEPS = 40
 
 
-def _stepped(make, lr=0.3):
-    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr)
-    scheduler, rates = make(optimiser), []
-    for _ in range(STEPS):
-        rates.append(optimiser.param_groups[0]["lr"])
+def _stepped(make):
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.3)
+    scheduler, rates = make(optimiser), [optimiser.param_groups[0]["lr"]]
+    for _ in range(STEPS - 1):
         optimiser.step()
         scheduler.step()
+        rates.append(optimiser.param_groups[0]["lr"])
     return rates
 
 
@@ -26,24 +28,8 @@ def _ours(**settings):
 
 
 def test_onecycle_is_torch_s():
-    def make(optimiser):
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, 0.3, total_steps=STEPS + 1, pct_start=0.25, cycle_momentum=False
-        )
-
-    # torch wants one step more than it is asked for after the last one; its last rate is the one we end on.
-    def exact(optimiser):
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, 0.3, total_steps=STEPS, pct_start=0.25, cycle_momentum=False
-        )
-
-    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.3)
-    scheduler, rates = exact(optimiser), []
-    for step in range(STEPS):
-        rates.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
-        if step < STEPS - 1:
-            scheduler.step()
+    make = torch.optim.lr_scheduler.OneCycleLR
+    rates = _stepped(lambda o: make(o, 0.3, total_steps=STEPS, pct_start=0.25, cycle_momentum=False))
     assert _ours(schedule="onecycle", warmup=0.25) == pytest.approx(rates, rel=1e-9)
 
 
@@ -59,7 +45,7 @@ def test_cosine_without_warmup_is_torch_s():
 
 def test_cosine_warms_up_evenly_to_the_peak():
     rates = _ours(schedule="cosine", warmup=0.25)
-    rise = [b - a for a, b in zip(rates[:10], rates[1:11], strict=True)]
+    rise = [b - a for a, b in itertools.pairwise(rates[:11])]
     assert rise == pytest.approx([rise[0]] * 10)
     assert max(rates) == rates[10] == pytest.approx(0.3)
 
