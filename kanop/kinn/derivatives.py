@@ -73,9 +73,7 @@ class AutogradDerivatives:
 
     def _along(self, axis: int, f: Tensor, order: int) -> Tensor:
         if axis >= len(self._coordinates):
-            raise KanopError(
-                f"points with {len(self._coordinates)} coordinates have no derivative along {'xyz'[axis]}"
-            )
+            raise KanopError(f"points with {len(self._coordinates)} coordinates have no derivative along {'xyz'[axis]}")
         for _ in range(order):
             f = _derivative(f, self._coordinates[axis])
         return f

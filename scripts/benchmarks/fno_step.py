@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,16 +13,33 @@ from torch import Tensor, nn
 
 from kanop.losses import Sobolev
 from kanop.operators import FNO, NeuralopFNO, load_neuralop_weights
+from kanop.scripts.benchmarks.tables import rows_of
 from kanop.solvers import FieldSpec, Grid
 from kanop.solvers.errors import check
 
-__all__ = ["CASES", "fno_step"]
+__all__ = ["CASES", "CELLS", "fno_step", "run", "table"]
 
 # Sizes of the FNO paper's Burgers and Navier-Stokes experiments (the batch of 20 is theirs, too).
 CASES: dict[int, dict[str, Any]] = {
     1: {"shape": (1024,), "n_modes": (32,), "hidden_channels": 64, "batch": 20},
     2: {"shape": (64, 64), "n_modes": (24, 24), "hidden_channels": 32, "batch": 20},
 }
+
+CELLS = [
+    {"problem": "training step", "method": "kanop.FNO / neuralop FNO", "dim": dim, "threads": threads}
+    for dim in CASES
+    for threads in (2, 1)
+]
+
+
+def run(cell: dict[str, Any]) -> dict[str, Any]:
+    """Measure one cell."""
+    return fno_step(cell["dim"], threads=cell["threads"])
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """One line a finished cell."""
+    return rows_of(rows, ("problem", "method", "dim", "threads"))
 
 
 def fno_step(dim: int, rounds: int = 20, threads: int = 2) -> dict[str, Any]:
