@@ -108,6 +108,15 @@ def test_the_speed_up_is_against_a_setting_that_errs_no_more(burgers, spec, kit)
     assert max(e.curves["invariants"]["mean"]["truth"]) < 1e-6
 
 
+@pytest.mark.parametrize("error", [0.3, 1e-3, 1e-6])
+def test_the_cheapest_setting_meets_the_error_it_was_asked_for(burgers, spec, error):
+    recipe, source = burgers
+    best, tried = SolverLadder(recipe, read_truth(source, spec, (64,), 3), (32,)).cheapest(error)
+    assert best is not None
+    assert best.error <= error
+    assert best in tried
+
+
 def test_the_solver_converges_to_the_truth_on_its_ladder(burgers, spec):
     recipe, source = burgers
     ladder = SolverLadder(recipe, read_truth(source, spec, (64,), 3), (32,))
@@ -161,6 +170,7 @@ def test_windows_of_several_frames_in_two_dimensions(waves, kit):
     truth = read_truth(waves, spec, (24, 16), 6)
     assert truth.times.tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
     assert e.setting["test"]["steps"] == 4
+    assert e.curves["times"] == pytest.approx([0.2, 0.4, 0.6, 0.8])
     # v is one wave of that frequency; u has a second one of 9 % of its energy, with another frequency.
     assert 1e-3 < e.scores["one_step"] < 0.2
     field_v = read_truth(waves, spec, (24, 16), 6).frames[:, :, 1]

@@ -62,7 +62,7 @@
     return out;
   };
 
-  // A line plot: curves are [name, colour, dash].
+  // A line plot: curves are [name, colour, width].
   const lines = (canvas, curves, aspect) => {
     const [g, w, h] = fit(canvas, aspect), [lo, hi] = range(curves[0][0]), pad = 0.06 * (hi - lo) || 1;
     const a = lo - pad, b = hi + pad, left = 52, right = 6, under = 18, above = 6;
@@ -73,9 +73,9 @@
     for (const v of ticks(a, b, h < 120 ? 2 : 5)) { g.beginPath(); g.moveTo(left, py(v)); g.lineTo(w - right, py(v)); g.stroke(); g.fillText(short(v), left - 6, py(v)); }
     g.textAlign = "center"; g.textBaseline = "top";
     for (const v of ticks(x0, x1, 6)) g.fillText(short(v), left + ((w - left - right) * (v - x0)) / (x1 - x0), h - under + 4);
-    for (const [name, colour, dash] of curves) {
+    for (const [name, colour, width] of curves) {
       const u = frame(name, now), [low, high] = range(name);
-      g.strokeStyle = css(colour); g.lineWidth = dash.length ? 2.2 : 1.6; g.setLineDash(dash); g.lineJoin = "round"; g.beginPath();
+      g.strokeStyle = css(colour); g.lineWidth = width; g.lineJoin = "round"; g.beginPath();
       let pen = false;
       for (let i = 0; i < X[0]; i++) {
         if (u[i] > top) { pen = false; continue; }
@@ -83,7 +83,7 @@
         if (pen) g.lineTo(px(i), y); else g.moveTo(px(i), y);
         pen = true;
       }
-      g.stroke(); g.setLineDash([]);
+      g.stroke();
     }
   };
   // x across, time down: one picture for all frames, a line where we are.
@@ -117,8 +117,8 @@
       const [kind, name] = c.dataset.plot.split(" ");
       if (kind === "image") image(c, name);
       else if (kind === "strip") strip(c, name);
-      else if (name === "both") lines(c, [["truth", "--ink", []], ["prediction", "--c0", [6, 4]]], 0.5);
-      else lines(c, [[name, name === "error" ? "--c3" : "--c4", []]], name === "given" ? 0.5 : P.given ? 0.17 : 0.3);
+      else if (name === "both") lines(c, [["truth", "--truth", 4.5], ["prediction", "--c0", 1.6]], 0.5);
+      else lines(c, [[name, name === "error" ? "--c3" : "--c4", 1.6]], name === "given" ? 0.5 : P.given ? 0.17 : 0.3);
     }
   };
   const go = (t) => { now = t; $("player-slider").value = t; bars(); draw(); };
