@@ -74,7 +74,7 @@ class Source(ABC):
         """Frames start … stop-1 of trajectory i."""
         return self.block(i, i + 1, slice(start, stop))[0]
 
-    def constant(self, i: int) -> Float[Tensor, c * x]:
+    def constant(self, i: int) -> Float[Tensor, "c *x"]:
         """Constant fields of trajectory i."""
         return self.constant_block(i, i + 1)[0]
 

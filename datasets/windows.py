@@ -110,7 +110,7 @@ class Windows(Dataset):
     def __len__(self) -> int:
         return self.source.n_samples * self.per_trajectory
 
-    def __getitem__(self, i: int) -> tuple[Float[Tensor, c_in * x], Float[Tensor, c_out * x]]:
+    def __getitem__(self, i: int) -> tuple[Float[Tensor, "c_in *x"], Float[Tensor, "c_out *x"]]:
         given, target = self.__getitems__([range(len(self))[i]])
         return given[0], target[0]
 

@@ -19,9 +19,8 @@ _TOLERANCES = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Workers of pytest-xdist share the cores: one thread each."""
-    if hasattr(config, "workerinput"):
-        torch.set_num_threads(1)
+    """One thread: the tests are small, and the workers of pytest-xdist share the cores."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -114,7 +114,7 @@ class Lifting(nn.Module):
         v = torch.baddbmm(shared, weight[:, :c].expand(b, -1, -1), u.reshape(b, c, -1))
         return self.second(F.gelu(v).reshape(b, -1, *sizes))
 
-    def _coordinates(self, u: Tensor) -> Float[Tensor, d * x]:
+    def _coordinates(self, u: Tensor) -> Float[Tensor, "d *x"]:
         points = []
         for n, kind in zip(u.shape[2:], self.boundaries, strict=True):
             shift = 0.0 if kind == "periodic" else 0.5
