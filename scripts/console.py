@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
     """Seconds as a reader says them.
 
     >>> [duration(s) for s in (0.04, 2.34, 75, 7300)]
-    ['0.04 s', '2.3 s', '1 min 15 s', '2 h 2 min']
+    ['0.04 s', '2.3 s', '1 min 15 s', '2 h 1 min']
     """
     if seconds < 60:
         return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
