@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+_SHARED = ("record", "tables")
+
 
 def benchmark(config: dict[str, Any]) -> None:
     """Append one line a finished cell to FOLDER/NAME.jsonl; cells that are there are skipped, `only` picks some."""
@@ -36,15 +38,18 @@ def benchmark(config: dict[str, Any]) -> None:
     say(f"{len(done)} of {len(bench.CELLS)} cells done ({path})")
 
 
+def names() -> list[str]:
+    """Names of the benchmarks: the modules of `scripts/benchmarks` that have cells."""
+    from kanop.scripts import benchmarks
+
+    return [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name not in _SHARED]
+
+
 def find(name: str) -> Any:
     """The module of a benchmark: `CELLS`, `run(cell) -> numbers`, `table(rows) -> str`."""
-    from kanop.scripts import benchmarks
     from kanop.solvers.errors import check, nearest
 
-    names = [
-        module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name not in ("record", "tables")
-    ]
-    check(name in names, nearest(str(name), names, "benchmark"))
+    check(name in names(), nearest(str(name), names(), "benchmark"))
     return importlib.import_module(f"kanop.scripts.benchmarks.{name}")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def list(config: dict[str, Any]) -> None:
-    """Print every group's choices, the equations and the schemes; `group=operator` prints one of them."""
+    """Print every group's choices, equations, schemes and benchmarks; `group=operator` prints one of them."""
     from rich.console import Console
     from rich.table import Table
 
@@ -20,7 +20,7 @@ def list(config: dict[str, Any]) -> None:
     tables: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
         group: partial(_described, choices(group)) for group in groups()
     }
-    tables |= {"equations": _equations, "schemes": _schemes}
+    tables |= {"equations": _equations, "schemes": _schemes, "benchmarks": _benchmarks}
     wanted = config["group"]
     if wanted is not None and wanted not in tables:
         raise KanopError(nearest(wanted, tables, "group"))
@@ -37,7 +37,7 @@ def _described(files: dict[str, Path]) -> Iterator[tuple[str, str]]:
     for name, file in files.items():
         if name.startswith("_"):
             continue
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8").removeprefix("# @package _global_\n")
         line = text.splitlines()[0].lstrip("# ") if text.startswith("#") else _first_line(text)
         yield name, line
 
@@ -62,6 +62,13 @@ def _equations() -> Iterator[tuple[str, str]]:
         thing = getattr(solvers, name)
         if inspect.isclass(thing) and issubclass(thing, solvers.Equation) and not inspect.isabstract(thing):
             yield name, _line(thing)
+
+
+def _benchmarks() -> Iterator[tuple[str, str]]:
+    from kanop.scripts.benchmark import find, names
+
+    for name in names():
+        yield name, _line(find(name))
 
 
 def _schemes() -> Iterator[tuple[str, str]]:
