@@ -21,6 +21,7 @@ from kanop.operators import Emulator
 from kanop.solvers import KanopError
 from kanop.solvers.errors import check
 from kanop.training.describe import describe
+from kanop.training.runs import rank
 
 __all__ = ["CONFIG", "WEIGHTS", "export", "fill", "load", "model_tree", "read_config", "write_config"]
 
@@ -29,7 +30,7 @@ _PICKLES = (b"\x80", b"PK\x03\x04")
 
 
 def export(run: str | Path, emulator: Emulator, config: Mapping[str, Any] | None = None) -> Path:
-    """Write the weights, the normaliser and the configuration of `emulator` to the folder `run`.
+    """Write weights, normaliser and configuration of `emulator` to the folder `run`; of many ranks, the first writes.
 
     Parameters
     ----------
@@ -48,6 +49,8 @@ def export(run: str | Path, emulator: Emulator, config: Mapping[str, Any] | None
     from safetensors.torch import save
 
     run = Path(run)
+    if rank() != 0:
+        return run / WEIGHTS
     tree = write_config(run, emulator, config)["model"]
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in emulator.state_dict().items()}
     _check_rebuilds(emulator, tree, tensors)

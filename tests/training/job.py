@@ -149,8 +149,7 @@ def main(settings):
         seed=5,
         resume=settings.get("resume", False),
     )
-    if int(os.environ.get("RANK", "0")) == 0:
-        export(run, fitted.emulator)
+    export(run, fitted.emulator)
 
 
 if __name__ == "__main__":
