@@ -78,8 +78,8 @@ def _clean_errors() -> Iterator[None]:
         raise SystemExit(_BAD_INPUT) from None
     except BrokenPipeError:  # `kanop list | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        print("kanop: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:  # training says how to go on
+        print(f"kanop: {error or 'interrupted'}", file=sys.stderr)
         raise SystemExit(_INTERRUPTED) from None
 
 

@@ -71,8 +71,8 @@ class FNO(nn.Module):
         check(hidden_channels >= 2, f"hidden_channels is at least 2, got {hidden_channels}")
         check(n_layers >= 1, f"n_layers is at least 1, got {n_layers}")
         check(padding >= 0, f"padding is a fraction of the axis, at least 0, got {padding}")
-        self.position = position
-        self.padding = [0.0 if kind == "periodic" else float(padding) for kind in spec.grid.boundaries]
+        self.hidden_channels, self.n_layers = hidden_channels, n_layers
+        self.position, self.padding = position, float(padding)
         c, inner = hidden_channels, 2 * hidden_channels
         self.lifting = Lifting(spec, inner, c, position)
         self.blocks = nn.ModuleList(FourierBlock(c, self.n_modes, activate=i < n_layers - 1) for i in range(n_layers))
@@ -82,7 +82,8 @@ class FNO(nn.Module):
         """Apply the operator to a batch of inputs."""
         check_input(u, self.spec, "FNO")
         sizes = u.shape[2:]
-        extra = [round(p * n) for p, n in zip(self.padding, sizes, strict=True)]
+        walls = [kind != "periodic" for kind in self.spec.grid.boundaries]
+        extra = [round(self.padding * n) if wall else 0 for n, wall in zip(sizes, walls, strict=True)]
         v = self.lifting(u)
         if any(extra):
             v = F.pad(v, [q for p in reversed(extra) for q in (0, p)])

@@ -61,6 +61,8 @@ class NeuralopFNO(nn.Module):
     ) -> None:
         super().__init__()
         self.spec, self.n_modes = spec, check_modes(n_modes, spec, "NeuralopFNO")
+        self.hidden_channels, self.n_layers = hidden_channels, n_layers
+        self.position, self.padding = position, float(padding)
         walls = [0.0 if kind == "periodic" else float(padding) for kind in spec.grid.boundaries]
         # The library prints, loads loggers and changes the warning filters of the process: none of it may stay.
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

@@ -9,6 +9,7 @@ from torch import nn
 from kanop.operators import FNO, Emulator, NeuralopFNO, Normaliser
 from kanop.solvers import FieldSpec, Grid, KanopError
 from kanop.testing import check_operator
+from kanop.training import export, load
 
 OPERATORS = {
     "fno": lambda spec: FNO(spec, [6] * spec.grid.ndim, hidden_channels=6, n_layers=2),
@@ -73,3 +74,14 @@ class Wrong(nn.Module):
 def test_the_check_names_the_broken_law(fault, law):
     with pytest.raises(KanopError, match=law):
         check_operator(lambda spec: Wrong(spec, fault))
+
+
+@pytest.mark.parametrize("name", ["fno", "fno_without_position", "neuralop_fno"])
+def test_a_run_holds_the_whole_operator(name, tmp_path):
+    """Exported without any configuration, an operator with no default sizes comes back and answers the same."""
+    spec = FieldSpec(Grid((8, 12), boundaries=("periodic", "dirichlet")), ["u"])
+    same = [Normaliser([0.1], [2.0]) for _ in range(2)]
+    model = Emulator(OPERATORS[name](spec), spec, *same).eval()
+    export(tmp_path, model)
+    u = torch.randn(2, 1, 8, 12)
+    assert torch.equal(load(tmp_path)(u), model(u))
