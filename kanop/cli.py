@@ -79,12 +79,12 @@ def _clean_errors() -> Iterator[None]:
     except BrokenPipeError:  # `kanop list | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt as error:  # training says how to go on
-        print(f"kanop: {error or 'interrupted'}", file=sys.stderr)
+        print(f"kanop: {str(error) or 'interrupted'}", file=sys.stderr)
         raise SystemExit(_INTERRUPTED) from None
 
 
 def _command(command: str, words: list[str], script: list[str]) -> None:
-    from kanop.config import check_overrides
+    from kanop.overrides import check_overrides
 
     flags = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     flags.add_argument("--config-dir", "-cd", type=Path)

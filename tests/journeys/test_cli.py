@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kanop.cli import COMMANDS, main
-from kanop.config import CONFIGS, check_groups, check_overrides, choices, compose, groups
+from kanop.config import CONFIGS, check_groups, choices, compose, groups
+from kanop.overrides import check_overrides
 from kanop.solvers import KanopError
 
 ROOT = Path(__file__).parents[2]

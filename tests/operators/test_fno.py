@@ -92,15 +92,17 @@ def test_coordinates_do_not_depend_on_the_resolution():
     assert x[1, 0].tolist() == [0.125, 0.375, 0.625, 0.875]
 
 
-def test_only_axes_with_walls_are_padded_by_a_fraction_of_their_length():
-    spec = FieldSpec(Grid((16, 20), boundaries=("periodic", "neumann")), ["u"])
-    model = FNO(spec, (4, 4), 4, padding=0.25)
+@pytest.mark.parametrize(
+    ("kinds", "inside"),
+    [(("periodic", "neumann"), [(16, 25), (32, 50)]), (("periodic", "periodic"), [(16, 20), (32, 40)])],
+)
+def test_only_axes_with_walls_are_padded_by_a_fraction_of_their_length(kinds, inside):
+    model = FNO(FieldSpec(Grid((16, 20), boundaries=kinds), ["u"]), (4, 4), 4, padding=0.25)
     seen = []
     model.blocks[0].register_forward_pre_hook(lambda module, args: seen.append(tuple(args[0].shape[2:])))
     for shape in ((16, 20), (32, 40)):
         assert model(torch.randn(1, 1, *shape)).shape[2:] == shape
-    assert seen == [(16, 25), (32, 50)]
-    assert FNO(FieldSpec(Grid((16,)), ["u"]), (4,), 4).padding == [0.0]
+    assert seen == inside
 
 
 def test_padding_does_not_move_the_field():
