@@ -33,7 +33,7 @@ def fit_run(config: dict[str, Any]) -> Path:
     resume = config["resume"] is not None
     run = Path(config["resume"]) if resume else new_run(config["runs"], config["name"])
     say(f"   run folder {run}")
-    kept = {key: value for key, value in config.items() if key != "resume"}
+    kept = {key: value for key, value in config.items() if key not in ("resume", "words")}
     fitted = fit(emulator, data, **parts, run=run, seed=config["seed"], resume=resume, config=kept)
     export(run, fitted.emulator, kept)
     return run
@@ -124,6 +124,7 @@ def forecast(emulator: Any, data: Any, parts: Mapping[str, Any]) -> str:
         return tensor
 
     for _ in range(3):  # the last of three: the first ones also make plans and caches
+        kept.clear()
         begin = time.perf_counter()
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             model(batch).square().mean().backward()
@@ -134,10 +135,11 @@ def forecast(emulator: Any, data: Any, parts: Mapping[str, Any]) -> str:
     emulator.cpu()
     weights = sum(p.numel() * p.element_size() for p in emulator.parameters())
     calls = sum(strategy.calls(p / 10, 0.5) for p in range(10)) / 10
-    steps = len(loader) * trainer.max_epochs if trainer.max_epochs else trainer.max_steps
+    each = -(-len(loader) // (trainer.devices * trainer.num_nodes * trainer.accumulate))
+    steps = each * trainer.max_epochs if trainer.max_epochs else trainer.max_steps
     steps = min(steps, trainer.max_steps or steps)
     count = sum(p.numel() * (2 if p.is_complex() else 1) for p in emulator.parameters())
-    memory = (5 * weights + sum(kept.values()) / 3 * strategy.horizon) / 2**20
+    memory = (5 * weights + sum(kept.values()) * strategy.horizon) / 2**20
     return (
         f"training {type(emulator.operator).__name__}: {count:,} parameters, {len(data.windows('train')):,} samples, "
         f"{steps:,} steps on {device}, about {memory:.3g} MiB and {duration(1.15 * steps * seconds * calls)}"
