@@ -42,13 +42,13 @@ def preview_png(u: Float[Tensor, "b t c *x"], grid: Grid, times: Sequence[float]
 
 
 def _draw_line(axes: Any, u: Tensor, grid: Grid, times: Sequence[float], field: str) -> None:
-    x = grid.points[0].cpu()
+    x = grid.points[0].cpu().numpy()
     if len(times) >= MANY_FRAMES:
-        axes.pcolormesh(x, times, u, cmap="RdBu_r", shading="nearest", rasterized=True)
+        axes.pcolormesh(x, times, u.numpy(), cmap="RdBu_r", shading="nearest", rasterized=True)
         axes.set(xlabel="x", ylabel="t", title=field)
         return
     for time, values in zip(times, u, strict=True):
-        axes.plot(x, values, label=f"t = {time:g}")
+        axes.plot(x, values.numpy(), label=f"t = {time:g}")
     axes.set(xlabel="x", ylabel=field)
     axes.legend(loc="upper right", fontsize=8)
 
@@ -56,6 +56,6 @@ def _draw_line(axes: Any, u: Tensor, grid: Grid, times: Sequence[float], field: 
 def _draw_image(axes: Any, u: Tensor, grid: Grid) -> None:
     while u.ndim > 2:
         u = u[..., u.shape[-1] // 2]
-    (left, bottom), (width, height) = (grid.origin or ())[:2], (grid.lengths or ())[:2]
-    axes.imshow(u.T, origin="lower", cmap="RdBu_r", extent=(left, left + width, bottom, bottom + height))
+    (left, bottom), (width, height) = grid.origin[:2], grid.lengths[:2]
+    axes.imshow(u.T.numpy(), origin="lower", cmap="RdBu_r", extent=(left, left + width, bottom, bottom + height))
     axes.set(xlabel="x", ylabel="y")

@@ -47,7 +47,7 @@ class Grid:
     --------
     >>> grid = Grid((8,))
     >>> u = torch.cos(2 * torch.pi * grid.points[0])
-    >>> grid.to_spectral(u).real.round(decimals=12).tolist()
+    >>> grid.to_spectral(u).abs().round(decimals=12).tolist()
     [0.0, 0.5, 0.0, 0.0, 0.0]
     """
 
