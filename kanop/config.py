@@ -103,7 +103,7 @@ def check_groups(config: Mapping[str, Any]) -> None:
         return
     # Only its type counts here: the data's own FieldSpec is known once they are open.
     check_tree(config["operator"], trusted=True, where="operator", spec=FieldSpec(Grid((8,)), ["u"]))
-    for group in ("loss", "strategy", "optim", "trainer"):
+    for group in ("loss", "strategy", "optim", "trainer", "augment"):
         check_tree(config[group], trusted=True, where=group)
     from kanop.datasets import DataModule
 

@@ -25,7 +25,8 @@ def fit_run(config: dict[str, Any]) -> Path:
     from kanop.scripts.console import say
     from kanop.training import export, fit, new_run
 
-    parts = {name: build(config[name], trusted=True) for name in ("loss", "strategy", "optim", "trainer")}
+    names = ("loss", "strategy", "optim", "trainer", "augment")
+    parts = {name: build(config[name], trusted=True) for name in names}
     foresee(config, parts)
     data = open_module(config, parts["strategy"].horizon)
     emulator = make_emulator(config, data)

@@ -13,11 +13,13 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
+from lightning.pytorch.callbacks import Callback, WeightAveraging
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from kanop.operators import Emulator
 from kanop.solvers import KanopError
 from kanop.solvers.errors import check
+from kanop.training.augment import Mirror
 from kanop.training.checkpoints import BEST, LAST, Checkpoints, DurableIO, Stopped, check_resume, read_checkpoint
 from kanop.training.config import OptimConfig, TrainerConfig
 from kanop.training.exports import model_tree, write_config
@@ -58,6 +60,7 @@ def fit(
     strategy: Strategy | None = None,
     optim: OptimConfig | None = None,
     trainer: TrainerConfig | None = None,
+    augment: Mirror | None = None,
     *,
     run: str | Path,
     seed: int = 0,
@@ -74,6 +77,7 @@ def fit(
     loss : loss(prediction, target, grid) → scalar
     strategy : default `OneStep()`
     optim, trainer : default `OptimConfig()`, `TrainerConfig()`
+    augment : a symmetry of the equation that enlarges the data, e.g. `Mirror()` for Burgers; default none
     run : the run's folder, as `new_run` or `claim_run` made it; made here if it is not there
     seed : of noise, unrolling and dropout (≥ 0). The initial weights and the order of the data have their own.
     resume : go on from `run/checkpoints/last.ckpt`
@@ -91,8 +95,8 @@ def fit(
         data.unroll = strategy.horizon
     _check_before(emulator, strategy, trainer, seed)
     _claim(run, resume)
-    module = Fitting(emulator, loss, strategy, optim, seed, trainer.max_steps, trainer.log_every_steps)
-    module.description = _description(emulator, loss, strategy, optim, trainer, seed, config)
+    module = Fitting(emulator, loss, strategy, optim, seed, trainer.max_steps, trainer.log_every_steps, augment)
+    module.description = _description(emulator, loss, strategy, optim, trainer, augment, seed, config)
     with lock(run), _quiet(), torch.random.fork_rng(devices=[]), _threads(trainer.threads):
         start = run / LAST if resume and (run / LAST).exists() else None
         until = 0
@@ -116,7 +120,9 @@ def _driver(trainer: TrainerConfig, run: Path, until: int) -> lightning.Trainer:
     callbacks: list[Callback] = [Rows(trainer.log_every_steps), bar, Checkpoints(run, trainer.checkpoint_every_steps)]
     if trainer.ema_decay is not None:
         # The normaliser's buffers are constants: averaging them would only round them.
-        callbacks.append(EMAWeightAveraging(decay=trainer.ema_decay, use_buffers=False))
+        # One kernel for all weights; Lightning's EMAWeightAveraging takes them one by one.
+        average = get_ema_multi_avg_fn(trainer.ema_decay)
+        callbacks.append(WeightAveraging(use_buffers=False, multi_avg_fn=average))
     return lightning.Trainer(
         accelerator={"cuda": "gpu"}.get(trainer.device, trainer.device),
         devices=trainer.devices,
@@ -186,6 +192,7 @@ def _description(
     strategy: Strategy,
     optim: OptimConfig,
     trainer: TrainerConfig,
+    augment: Mirror | None,
     seed: int,
     config: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
@@ -199,6 +206,7 @@ def _description(
         "strategy": _spell(strategy),
         "optim": asdict(optim),
         "trainer": asdict(trainer),
+        "augment": None if augment is None else _spell(augment),
         "seed": seed,
         "data": config.get("data", {}),
     }

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from kanop.losses import Sobolev
 from kanop.operators import Emulator
 from kanop.solvers import Grid
+from kanop.training.augment import Mirror
 from kanop.training.config import OptimConfig
 from kanop.training.schedule import learning_rate
 from kanop.training.strategies import Strategy, add_noise, split_target
@@ -36,6 +37,7 @@ class Fitting(lightning.LightningModule):
     seed : of all the draws
     max_steps : training ends after this step, if its epochs last as long; None = by epochs alone
     log_every : steps between logged rows
+    augment : a symmetry by which pairs are mirrored at random, or None
 
     Attributes
     ----------
@@ -53,10 +55,11 @@ class Fitting(lightning.LightningModule):
         seed: int,
         max_steps: int | None = None,
         log_every: int = 10,
+        augment: Mirror | None = None,
     ) -> None:
         super().__init__()
         self.emulator, self.loss, self.strategy, self.optim = emulator, loss, strategy, optim
-        self.seed, self.max_steps, self.log_every = seed, max_steps, log_every
+        self.seed, self.max_steps, self.log_every, self.augment = seed, max_steps, log_every, augment
         self.description: dict[str, Any] = {}
         self.row: dict[str, float] = {}
         self.steps = 1
@@ -65,9 +68,11 @@ class Fitting(lightning.LightningModule):
         """The strategy's loss on a batch."""
         u, target = batch
         generator = torch.Generator().manual_seed(self._step_seed(batch_idx))
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        _seed_dropout(int(torch.randint(2**62, (), generator=generator)), u.device)
         spec, strategy = self.emulator.spec, self.strategy
         m = strategy.calls(self.global_step / self.steps, float(torch.rand((), generator=generator)))
+        if self.augment is not None:
+            u, target = self.augment(u, target, spec.grid, generator)
         targets = split_target(target, spec, strategy.horizon)[:m]
         if strategy.noise > 0:
             frames = spec.n_in * len(spec.fields)
@@ -134,6 +139,13 @@ class Fitting(lightning.LightningModule):
 
     def _grid(self, u: Tensor) -> Grid:
         return _grid_like(self.emulator.spec.grid, tuple(u.shape[2:]), u.device)
+
+
+def _seed_dropout(seed: int, device: torch.device) -> None:
+    # torch.manual_seed formats three stack traces where there is no GPU: 2 ms a step.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def step_seed(*numbers: int) -> int:

@@ -33,7 +33,8 @@ def run(cell: dict[str, Any]) -> dict[str, Any]:
     from kanop.training import fit
 
     config = compose("train", [*METHODS[cell["method"]], f"seed={cell['seed']}"])
-    parts = {name: build(config[name], trusted=True) for name in ("loss", "strategy", "optim", "trainer")}
+    names = ("loss", "strategy", "optim", "trainer", "augment")
+    parts = {name: build(config[name], trusted=True) for name in names}
     data = open_module(config, parts["strategy"].horizon)
     emulator = make_emulator(config, data)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,53 @@
+"""Exact symmetries of an equation, used to enlarge its training data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kanop.solvers import Grid
+from kanop.solvers.errors import check
+
+__all__ = ["Mirror"]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """(u(x), v(x)) ↦ (p u(−x), p v(−x)) for a random half of each batch, where the equation has this symmetry.
+
+    Burgers, Korteweg-de Vries and the velocity of any fluid are odd (p = −1) in 1D, diffusion and reaction even (p = 1).
+    Input and target of a sample are mirrored together; validation and test data never are.
+
+    Parameters
+    ----------
+    parity : p = −1 (default) or 1, the same for all channels
+    axis : the axis that is mirrored (default 0)
+
+    Raises
+    ------
+    KanopError : another parity
+    """
+
+    parity: int = -1
+    axis: int = 0
+
+    def __post_init__(self) -> None:
+        check(self.parity in (-1, 1), f"the parity of a mirror symmetry is -1 or 1, got {self.parity}")
+
+    def __call__(
+        self, u: Float[Tensor, "b i *x"], v: Float[Tensor, "b o *x"], grid: Grid, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Mirror each pair with probability ½, drawn from `generator`."""
+        check(0 <= self.axis < grid.ndim, f"there is no axis {self.axis} to mirror on a grid with {grid.ndim} axes")
+        chosen = torch.rand(len(u), generator=generator) < 0.5
+        chosen = chosen.to(u.device).reshape(-1, *[1] * (u.ndim - 1))
+        return torch.where(chosen, self._mirror(u, grid), u), torch.where(chosen, self._mirror(v, grid), v)
+
+    def _mirror(self, u: Tensor, grid: Grid) -> Tensor:
+        dim = self.axis + 2
+        flipped = self.parity * u.flip(dim)
+        # A periodic axis starts on x = 0, which stays where it is; cell centres between walls just change places.
+        return flipped.roll(1, dim) if grid.boundaries[self.axis] == "periodic" else flipped
