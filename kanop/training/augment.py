@@ -18,7 +18,7 @@ __all__ = ["Mirror"]
 class Mirror:
     """(u(x), v(x)) ↦ (p u(−x), p v(−x)) for a random half of each batch, where the equation has this symmetry.
 
-    Burgers, Korteweg-de Vries and the velocity of any fluid are odd (p = −1) in 1D, diffusion and reaction even (p = 1).
+    Burgers' equation has it with p = −1, reaction and diffusion of a scalar with p = 1.
     Input and target of a sample are mirrored together; validation and test data never are.
 
     Parameters
