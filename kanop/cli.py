@@ -119,6 +119,7 @@ def _hydra(
     from kanop.config import CONFIGS
 
     before, failed = sys.argv, []
+    folders = [switch for switch in switches if switch.startswith("--config-dir")]
 
     def job(tree: DictConfig) -> None:
         words = list(HydraConfig.get().overrides.task)
@@ -127,7 +128,7 @@ def _hydra(
             config = OmegaConf.to_container(tree, resolve=True, throw_on_missing=True)
             # Where Lightning finds Hydra configured it starts ranks in Hydra's way, which wants Hydra's own folder.
             HydraConfig.instance().cfg = None
-            function({**config, "command": shlex.join(["kanop", command, *words]), "words": words})  # type: ignore[dict-item]
+            function({**config, "command": shlex.join(["kanop", command, *folders, *words]), "words": words})  # type: ignore[dict-item]
         except (KanopError, OmegaConfBaseException) as error:  # the other jobs of a sweep go on
             failed.append(_say(error))
 

@@ -27,7 +27,7 @@ def benchmark(config: dict[str, Any]) -> None:
         with stage(f"{config['name']}: {label(cell)}"):
             begin, about = time.perf_counter(), describe(config["command"], cell)
             numbers = bench.run(dict(cell))
-        row = {**cell, "numbers": numbers, "wall_s": round(time.perf_counter() - begin, 1), **about}
+        row = {**about, **cell, "numbers": numbers, "wall_s": round(time.perf_counter() - begin, 1)}
         path.parent.mkdir(parents=True, exist_ok=True)
         # One write of one line: a killed run leaves whole lines only.
         with path.open("a", encoding="utf-8") as file:

@@ -45,7 +45,7 @@ def controlled_steps(
         # The samples furthest behind choose the rung: all samples on it go together, whatever their times.
         j = rung[min(active, key=lambda i: clock[i])]
         group = [i for i in active if rung[i] == j]
-        t = torch.tensor([times[0] + clock[i] * 2.0**-FINEST for i in group], device=u_hat.device)
+        t = torch.tensor([times[0] + clock[i] * 2.0**-FINEST for i in group], device=u_hat.device, dtype=torch.float64)
         t = t.to(frames.dtype).reshape(-1, 1, *[1] * stepper.grid.ndim)
         state = u_hat[group]
         new, error = _double(stepper, state, t, 2.0**-j)

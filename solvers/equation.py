@@ -5,8 +5,8 @@ How residuals stand on `Derivatives`, with the three kinds that the interface wa
 * Burgers: D.t(u) + D.x(u²/2) − ν D.laplacian(u) = 0, with u = D["u"];
 * Navier-Stokes in (ω, ψ), ψ an auxiliary unknown because residuals are local:
   D.t(ω) + D.y(ψ) D.x(ω) − D.x(ψ) D.y(ω) − ν D.laplacian(ω) − f = 0 and D.laplacian(ψ) + ω = 0;
-* Darcy: D.div(D.flux(a, u)) + f = 0. The flux a∇u belongs to D since a may jump: a grid takes harmonic means at the
-  faces, collocation the plain product.
+* Darcy: D.div(D.flux(a, u)) + f = 0. The flux a∇u belongs to D since a may jump: FFT and collocation take
+  the product at the points, finite volumes may take harmonic means at the faces.
 """
 
 from __future__ import annotations

@@ -130,10 +130,11 @@ def _given_steps(
         if reached:
             frames[:, frame] = stepper.grid.to_physical(u_hat)
             frame += 1
-        if reached or taken % LOOK_EVERY == 0:
+        done = frame == len(times)
+        if reached or done or taken % LOOK_EVERY == 0:
             _check_finite(u_hat, good, h)
             good = t + h
-        if frame == len(times):
+        if done:
             break
     return torch.full((len(frames),), taken)
 

@@ -121,7 +121,7 @@ class SolverLadder:
                     tried[-1] = self.timed(cell)
                     best = tried[-1] if best is None else min(best, tried[-1], key=lambda c: c.seconds)
                 if time.perf_counter() > end:
-                    break
+                    return self._in_single_precision(best, error, tried)
         return self._in_single_precision(best, error, tried)
 
     @property

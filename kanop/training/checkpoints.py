@@ -78,7 +78,7 @@ class Checkpoints(Checkpoint):
         # Every step of a resumed epoch would differ.
         words = f"this run was started with {self.batches} batches an epoch, and now has {now}: give it the same data"
         check(self.batches == now, words)
-        self._saved = trainer.global_step
+        self._saved = self._step = trainer.global_step
         if not (self.run / LAST).exists():
             self._save(trainer, LAST)
         try:
@@ -88,14 +88,16 @@ class Checkpoints(Checkpoint):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, *_: Any) -> None:
         step, last_batch = trainer.global_step, trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        # Between two batches whose gradients are summed into one step there is nothing that could be saved.
+        stepped, self._step = step != self._step, step
         # The last step of an epoch, and of training, is saved after validation.
-        if step == self._saved or last_batch or step >= pl_module.steps:
+        if not stepped or last_batch or step >= pl_module.steps:
             return
         stop = self._stop(trainer)
         if stop or step % self.every == 0:
             self._save(trainer, LAST)
         if stop:
-            raise Stopped
+            raise Stopped(self._saved)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         loss = trainer.callback_metrics.get("valid/loss")
@@ -105,7 +107,7 @@ class Checkpoints(Checkpoint):
         # Last: a kill between the two writes goes on from before both, and makes both again.
         self._save(trainer, LAST)
         if self._stop(trainer):
-            raise Stopped
+            raise Stopped(self._saved)
 
     def on_exception(self, trainer: lightning.Trainer, *_: Any) -> None:
         self._release()
@@ -134,7 +136,7 @@ class Checkpoints(Checkpoint):
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self._asked:
             self._release()
-            raise Stopped
+            raise Stopped(self._saved)
         self._asked = True
 
     def _release(self) -> None:

@@ -26,7 +26,6 @@ from kanop.training.runs import rank
 __all__ = ["CONFIG", "WEIGHTS", "export", "fill", "load", "model_tree", "read_config", "write_config"]
 
 WEIGHTS, CONFIG = "model.safetensors", "config.yaml"
-_PICKLES = (b"\x80", b"PK\x03\x04")
 
 
 def export(run: str | Path, emulator: Emulator, config: Mapping[str, Any] | None = None) -> Path:
@@ -88,8 +87,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     check(path.exists(), f"no {path.name} in {path.parent}: expected the folder of a finished run")
     with path.open("rb") as file:
-        start = file.read(4)
-    if start.startswith(_PICKLES):
+        start = file.read(9)
+    # A safetensors file opens with the length of its header in 8 bytes (any bytes), then the header, which is JSON.
+    if start[8:] != b"{" and start.startswith((b"\x80", b"PK\x03\x04")):
         raise KanopError(
             f"{path} is refused: it is a pickle (torch.save, .pt, .ckpt), and opening one runs the code inside; "
             f"expected a safetensors file. Export the run that made it with kanop.training.export, and load that folder"

@@ -109,8 +109,8 @@ def fit(
         driver = _driver(trainer, run, until)
         try:
             driver.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
-        except Stopped:
-            raise KeyboardInterrupt(_how_to_go_on(run, driver.global_step)) from None
+        except Stopped as stop:
+            raise KeyboardInterrupt(_how_to_go_on(run, stop.args[0])) from None
         return _result(emulator, driver, run, trainer.keep, time.monotonic() - started)
 
 
@@ -198,10 +198,11 @@ def _description(
 ) -> dict[str, Any]:
     """Plain values that say which run this is."""
     config = config or {}
-    operator = type(getattr(emulator, "operator", emulator))
+    operator, tree = type(getattr(emulator, "operator", emulator)), model_tree(emulator, config.get("operator"))
     return {
         "class": f"{operator.__module__}.{operator.__qualname__}",
-        "operator": model_tree(emulator, config.get("operator"))["operator"],
+        "operator": tree["operator"],
+        "increment": tree.get("increment"),
         "loss": _spell(loss),
         "strategy": _spell(strategy),
         "optim": asdict(optim),
@@ -219,7 +220,7 @@ def _spell(thing: Any) -> dict[str, Any]:
 
 
 def _how_to_go_on(run: Path, step: int) -> str:
-    return f"stopped after step {step}, which is saved in {run / LAST}; go on with: kanop train resume={run}"
+    return f"stopped; step {step} is saved in {run / LAST}; go on with: kanop train resume={run}"
 
 
 @contextmanager

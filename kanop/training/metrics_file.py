@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from kanop.datasets.durable import write_durably
 from kanop.solvers import KanopError
 from kanop.training.runs import rank
 
@@ -88,8 +89,8 @@ class MetricsFile(Logger):
         if until is not None and path.exists() and rank() == 0:
             rows = csv.DictReader(io.StringIO(path.read_text()))
             self._rows = [row for row in rows if int(row["step"]) <= until]
-            path.unlink()
-            self.save()
+            # In one rename: a kill leaves the old file or the new one.
+            write_durably(path, self._text(header=True).encode())
 
     @property
     def name(self) -> str:
@@ -115,14 +116,18 @@ class MetricsFile(Logger):
         """Append the rows that were kept."""
         if not self._rows:
             return
+        with self.path.open("a") as file:
+            file.write(self._text(header=not self.path.stat().st_size))
+
+    def _text(self, header: bool) -> str:
+        """The rows that were kept, which are then forgotten."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        if not self.path.exists():
+        if header:
             writer.writeheader()
         writer.writerows(self._rows)
-        with self.path.open("a") as file:
-            file.write(text.getvalue())
         self._rows = []
+        return text.getvalue()
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

@@ -17,7 +17,7 @@ _PACKAGES = ("torch", "neuraloperator", "numpy", "lightning")
 
 
 def describe(command: str, cell: dict[str, Any]) -> dict[str, Any]:
-    """Command, code and configuration hash, versions, machine, threads and load at the start of a cell."""
+    """Command, hashes of the code and of the cell, versions, machine, threads and load at the start of a cell."""
     import torch
 
     return {

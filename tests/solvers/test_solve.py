@@ -142,3 +142,8 @@ def test_bad_input_is_refused(change, message):
     arguments = {"equation": BURGERS, "u0": U0, "grid": GRID, "times": [0, 1], "dt": 0.1} | change
     with pytest.raises(KanopError, match=message):
         solve(**arguments)
+
+
+def test_divergence_in_a_last_step_that_reaches_past_the_last_time():
+    with pytest.raises(SolverDiverged):
+        solve(Burgers(1e-4), 1e6 * U0[:1], GRID, [0, 0.95], dt=[(2, 0.1)])

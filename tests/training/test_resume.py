@@ -108,7 +108,9 @@ def test_stopping_says_how_to_go_on(job, tmp_path, monkeypatch, number):
     module = sys.modules["kanop.training.fitting"]
     monkeypatch.setattr(module, "progress", lambda: job.Kill(3, "before", number))
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt, match=r"stopped after step 3, .*last\.ckpt; go on with: kanop train resume="):
+    with pytest.raises(
+        KeyboardInterrupt, match=r"stopped; step 3 is saved in .*last\.ckpt; go on with: kanop train resume="
+    ):
         _fit(job, tmp_path / "run")
     assert signal.getsignal(number) is before
     assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["global_step"] == 3
@@ -148,6 +150,14 @@ def finished(job, tmp_path_factory):
 def test_resume_with_a_changed_configuration(job, finished, changes, words):
     with pytest.raises(KanopError, match=words):
         _fit(job, finished, resume=True, **{"config": {"data": {"path": "here"}}, **changes})
+
+
+def test_resume_as_an_increment(job, finished):
+    """The weights would fit, and mean something else."""
+    emulator = job.emulator()
+    emulator.increment = True
+    with pytest.raises(KanopError, match="increment: was False, now True"):
+        _fit(job, finished, resume=True, emulator=emulator, config={"data": {"path": "here"}})
 
 
 def test_resume_may_change_what_is_told(job, finished):
