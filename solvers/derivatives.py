@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.solvers.equation import Equation
+from kanop.solvers.equation import Derivatives, Equation
 from kanop.solvers.errors import KanopError, check, nearest
 from kanop.solvers.fields import Trajectory
 from kanop.solvers.grid import Grid
@@ -16,7 +16,7 @@ from kanop.solvers.grid import Grid
 __all__ = ["GridDerivatives", "finite_difference_matrix"]
 
 
-class GridDerivatives:
+class GridDerivatives(Derivatives):
     r"""Derivatives of frames (b, t, *x): (ik)^m û in space, the `order`-accurate difference stencil in time.
 
     Parameters
@@ -56,6 +56,10 @@ class GridDerivatives:
         return self._fields[name]
 
     @property
+    def ndim(self) -> int:
+        return self._grid.ndim
+
+    @property
     def coordinates(self) -> tuple[Tensor, ...]:
         return self._grid.mesh()
 
@@ -65,15 +69,6 @@ class GridDerivatives:
 
     def t(self, f: Tensor) -> Tensor:
         return torch.einsum("st,bt...->bs...", self._time_matrix.to(f.dtype), f)
-
-    def x(self, f: Tensor, order: int = 1) -> Tensor:
-        return self._along(0, f, order)
-
-    def y(self, f: Tensor, order: int = 1) -> Tensor:
-        return self._along(1, f, order)
-
-    def z(self, f: Tensor, order: int = 1) -> Tensor:
-        return self._along(2, f, order)
 
     def grad(self, f: Tensor) -> tuple[Tensor, ...]:
         f_hat = self._grid.to_spectral(f)
@@ -89,9 +84,7 @@ class GridDerivatives:
     def laplacian(self, f: Tensor) -> Tensor:
         return self._grid.to_physical(self._grid.laplacian * self._grid.to_spectral(f))
 
-    def _along(self, axis: int, f: Tensor, order: int) -> Tensor:
-        if axis >= self._grid.ndim:
-            raise KanopError(f"a grid with {self._grid.ndim} axes has no derivative along {'xyz'[axis]}")
+    def along(self, axis: int, f: Tensor, order: int = 1) -> Tensor:
         return self._grid.to_physical(self._grid.derivative(axis, order) * self._grid.to_spectral(f))
 
 

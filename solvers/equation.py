@@ -12,59 +12,82 @@ How residuals stand on `Derivatives`, with the three kinds that the interface wa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import ClassVar, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.errors import KanopError
+from kanop.solvers.errors import KanopError, check
 from kanop.solvers.grid import Grid
 
 __all__ = ["Derivatives", "Equation"]
 
 
-@runtime_checkable
-class Derivatives(Protocol):
+class Derivatives(ABC):
     """Fields and their derivatives: by FFT and finite differences on a grid, by automatic differentiation at points.
 
     All tensors that one D hands out have one shape; they may be combined point by point and differentiated again.
     """
 
+    @abstractmethod
     def __getitem__(self, name: str) -> Tensor:
         """The field `name`, an evolved or an auxiliary one, or a given coefficient."""
 
     @property
+    @abstractmethod
+    def ndim(self) -> int:
+        """Number of axes in space."""
+
+    @property
+    @abstractmethod
     def coordinates(self) -> tuple[Tensor, ...]:
         """(x, y, z) as far as there are axes; for sources and exact solutions."""
 
     @property
+    @abstractmethod
     def time(self) -> Tensor:
         """t of every value."""
 
+    @abstractmethod
     def t(self, f: Tensor) -> Tensor:
         """∂f/∂t."""
 
-    def x(self, f: Tensor, order: int = 1) -> Tensor:
-        """∂f/∂x, or a higher derivative."""
+    @abstractmethod
+    def along(self, axis: int, f: Tensor, order: int = 1) -> Tensor:
+        """∂^order f along `axis`, which exists; equations write x, y and z."""
 
-    def y(self, f: Tensor, order: int = 1) -> Tensor:
-        """∂f/∂y."""
-
-    def z(self, f: Tensor, order: int = 1) -> Tensor:
-        """∂f/∂z."""
-
+    @abstractmethod
     def grad(self, f: Tensor) -> tuple[Tensor, ...]:
         """∇f, one tensor an axis."""
 
-    def div(self, flux: tuple[Tensor, ...]) -> Tensor:
+    @abstractmethod
+    def div(self, flux: Sequence[Tensor]) -> Tensor:
         """∇·flux of a vector given by its components."""
 
+    @abstractmethod
     def flux(self, a: Tensor, f: Tensor) -> tuple[Tensor, ...]:
         """a∇f for a coefficient that may jump, in the form that `div` of the same D takes."""
 
+    @abstractmethod
     def laplacian(self, f: Tensor) -> Tensor:
         """Δf."""
+
+    def x(self, f: Tensor, order: int = 1) -> Tensor:
+        """∂f/∂x, or a higher derivative."""
+        return self._named(0, f, order)
+
+    def y(self, f: Tensor, order: int = 1) -> Tensor:
+        """∂f/∂y."""
+        return self._named(1, f, order)
+
+    def z(self, f: Tensor, order: int = 1) -> Tensor:
+        """∂f/∂z."""
+        return self._named(2, f, order)
+
+    def _named(self, axis: int, f: Tensor, order: int) -> Tensor:
+        check(axis < self.ndim, f"in {self.ndim} dimensions there is no derivative along {'xyz'[axis]}")
+        return self.along(axis, f, order)
 
 
 class Equation(ABC):

@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.solvers import KanopError
+from kanop.solvers import Derivatives, KanopError
 from kanop.solvers.errors import nearest
 
 __all__ = ["AutogradDerivatives"]
 
 
-class AutogradDerivatives:
+class AutogradDerivatives(Derivatives):
     r"""∂f/∂x at n points by torch.autograd, nested for higher derivatives: exact to rounding.
 
     Parameters
@@ -40,6 +40,10 @@ class AutogradDerivatives:
         return self._fields[name]
 
     @property
+    def ndim(self) -> int:
+        return len(self._coordinates)
+
+    @property
     def coordinates(self) -> tuple[Tensor, ...]:
         return self._coordinates
 
@@ -49,15 +53,6 @@ class AutogradDerivatives:
 
     def t(self, f: Tensor) -> Tensor:
         return _derivative(f, self._time)
-
-    def x(self, f: Tensor, order: int = 1) -> Tensor:
-        return self._along(0, f, order)
-
-    def y(self, f: Tensor, order: int = 1) -> Tensor:
-        return self._along(1, f, order)
-
-    def z(self, f: Tensor, order: int = 1) -> Tensor:
-        return self._along(2, f, order)
 
     def grad(self, f: Tensor) -> tuple[Tensor, ...]:
         return tuple(_derivative(f, x) for x in self._coordinates)
@@ -71,9 +66,7 @@ class AutogradDerivatives:
     def laplacian(self, f: Tensor) -> Tensor:
         return self.div(self.grad(f))
 
-    def _along(self, axis: int, f: Tensor, order: int) -> Tensor:
-        if axis >= len(self._coordinates):
-            raise KanopError(f"points with {len(self._coordinates)} coordinates have no derivative along {'xyz'[axis]}")
+    def along(self, axis: int, f: Tensor, order: int = 1) -> Tensor:
         for _ in range(order):
             f = _derivative(f, self._coordinates[axis])
         return f

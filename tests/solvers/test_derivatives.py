@@ -98,7 +98,7 @@ def test_bad_input_is_refused():
     D = GridDerivatives(u, torch.arange(3.0), grid, order=2)
     with pytest.raises(KanopError, match="unknown field 'v'"):
         D["v"]
-    with pytest.raises(KanopError, match="1 axes has no derivative along y"):
+    with pytest.raises(KanopError, match="in 1 dimensions there is no derivative along y"):
         D.y(u["u"])
     with pytest.raises(KanopError, match="periodic axes"):
         GridDerivatives(u, torch.arange(3.0), Grid((8,), boundaries="neumann"), order=2)
