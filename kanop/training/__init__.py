@@ -14,7 +14,6 @@ _HOME = {
     "Pushforward": "kanop.training.strategies",
     "TrainerConfig": "kanop.training.config",
     "Unrolled": "kanop.training.strategies",
-    "claim_run": "kanop.training.runs",
     "export": "kanop.training.exports",
     "fit": "kanop.training.fitting",
     "learning_rate": "kanop.training.schedule",

@@ -78,7 +78,7 @@ def fit(
     strategy : default `OneStep()`
     optim, trainer : default `OptimConfig()`, `TrainerConfig()`
     augment : a symmetry of the equation that enlarges the data, e.g. `Mirror()` for Burgers; default none
-    run : the run's folder, as `new_run` or `claim_run` made it; made here if it is not there
+    run : the run's folder, as `new_run` made it; made here if it is not there
     seed : of noise, unrolling and dropout (≥ 0). The initial weights and the order of the data have their own.
     resume : go on from `run/checkpoints/last.ckpt`
     config : the resolved configuration, plain values, kept in `run/config.yaml`

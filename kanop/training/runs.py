@@ -13,7 +13,7 @@ from kanop.datasets.durable import exclusive
 from kanop.solvers import KanopError
 from kanop.solvers.errors import check
 
-__all__ = ["claim_run", "lock", "new_run", "rank"]
+__all__ = ["lock", "new_run", "rank"]
 
 _launches = itertools.count()
 _stores: list[Any] = []
@@ -31,16 +31,6 @@ def new_run(base: str | Path, name: str) -> Path:
     """
     check(Path(name).name == name and name not in ("", ".", ".."), f"a run's name is one plain word, got {name!r}")
     return Path(_shared(lambda: _first_free(Path(base), name)))
-
-
-def claim_run(path: str | Path) -> Path:
-    """Make exactly `path`, and refuse one that is there.
-
-    Raises
-    ------
-    KanopError : the folder exists
-    """
-    return Path(_shared(lambda: _exactly(Path(path))))
 
 
 def rank() -> int:
@@ -81,17 +71,6 @@ def _first_free(base: Path, name: str) -> Path:
             continue
         return path
     raise AssertionError
-
-
-def _exactly(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        path.mkdir()
-    except FileExistsError as error:
-        raise KanopError(
-            f"{path} exists already; choose another folder, or go on with the run in it: kanop train resume={path}"
-        ) from error
-    return path
 
 
 def _shared(make: Any) -> str:
