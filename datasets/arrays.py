@@ -33,7 +33,8 @@ class ArrayLayout:
     fields : field → axes, {"u": "b t x"}; or field → {"array": key in the file, "axes": "b t x"}
     constants : the same for fields that are given and stay (no t)
     lengths : side lengths; default 1 each
-    boundaries : "periodic" (default), "dirichlet" or "neumann", one word or one an axis
+    boundaries : "periodic", "dirichlet" or "neumann", one word or one an axis; default None: what the format
+        says (a `.mat` file with coeff and sol has walls), else periodic
     origin : lower corner; default 0
     dt : time between frames; default 1
     times : key of an array of times in the file, instead of dt
@@ -44,7 +45,7 @@ class ArrayLayout:
     fields: Mapping[str, str | Mapping[str, str]]
     constants: Mapping[str, str | Mapping[str, str]] | None = None
     lengths: Sequence[float] | None = None
-    boundaries: str | Sequence[str] = "periodic"
+    boundaries: str | Sequence[str] | None = None
     origin: Sequence[float] | None = None
     dt: float = 1.0
     times: str | None = None
@@ -144,7 +145,7 @@ def from_arrays(
             DataError,
         )
     shape, count = next(iter(shapes.values()))[1:], next(iter(frames.values()))
-    grid = Grid(shape, layout.lengths, layout.boundaries, layout.origin)
+    grid = Grid(shape, layout.lengths, layout.boundaries or "periodic", layout.origin)
     times = _times(arrays, layout, count, name)
     return ArraySource(evolving, {k: a[:, 0] for k, a in given.items()}, grid, times, name)
 

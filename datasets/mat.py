@@ -54,9 +54,9 @@ def mat_source(path: Path, layout: ArrayLayout | None) -> ArraySource:
             "layout.constants={a: …}"
         )
     a, u = (np.asarray(arrays[key]) for key in pair)
-    walls = pair[0] == "coeff"
-    layout = layout or ArrayLayout(fields={}, boundaries="dirichlet" if walls else "periodic")
-    grid = Grid(a.shape[1:], layout.lengths, layout.boundaries, layout.origin)
+    layout = layout or ArrayLayout(fields={})
+    boundaries = layout.boundaries or ("dirichlet" if pair[0] == "coeff" else "periodic")
+    grid = Grid(a.shape[1:], layout.lengths, boundaries, layout.origin)
     names = ("a", "u")
     if a.shape == u.shape:
         return ArraySource({names[1]: u[:, None]}, {names[0]: a}, grid, [0.0], path.name)

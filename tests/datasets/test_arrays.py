@@ -96,6 +96,13 @@ def test_fno_maps(tmp_path: Path, version: str, keys: tuple[str, str]) -> None:
     assert windows.spec.grid.boundaries[0] == ("periodic" if keys[0] == "a" else "dirichlet")
 
 
+def test_other_settings_leave_the_walls_of_darcy_where_they_are(tmp_path: Path) -> None:
+    pair = {"coeff": RNG.random((12, 6, 5)), "sol": RNG.random((12, 6, 5))}
+    path = write_mat(tmp_path / "map.mat", pair, "5")
+    assert open_data(path, layout={"splits": {"train": 3}}).grid.boundaries == ("dirichlet", "dirichlet")
+    assert open_data(path, layout={"boundaries": "neumann"}).grid.boundaries == ("neumann", "neumann")
+
+
 @pytest.mark.parametrize("version", ["5", "7.3"])
 def test_fno_trajectories_start_with_a(tmp_path: Path, version: str) -> None:
     w0, w = RNG.random((10, 6, 4)), RNG.random((10, 6, 4, 3))
