@@ -10,7 +10,7 @@ from typing import Any
 
 from kanop.solvers.errors import KanopError, check, nearest
 
-__all__ = ["CONFIGS", "check_groups", "choices", "compose", "groups", "overlay"]
+__all__ = ["CONFIGS", "check_arguments", "check_groups", "choices", "compose", "groups", "overlay"]
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -98,7 +98,7 @@ def check_groups(config: Mapping[str, Any]) -> None:
         import kanop.datasets
 
         settings = {key: value for key, value in data.items() if key not in ("recipe", "windows", "layout")}
-        _check_arguments(kanop.datasets.generate, settings, "data")
+        check_arguments(kanop.datasets.generate, settings, "data")
     if "operator" not in config:
         return
     # Only its type counts here: the data's own FieldSpec is known once they are open.
@@ -107,16 +107,16 @@ def check_groups(config: Mapping[str, Any]) -> None:
         check_tree(config[group], trusted=True, where=group)
     from kanop.datasets import DataModule
 
-    _check_arguments(DataModule.__init__, data["windows"], "data.windows")
-    _check_arguments(DataModule.__init__, {key: config[key] for key in ("batch_size", "seed")}, "")
-    _check_arguments(_run_settings, {key: config[key] for key in ("name", "runs", "increment")}, "")
+    check_arguments(DataModule.__init__, data["windows"], "data.windows")
+    check_arguments(DataModule.__init__, {key: config[key] for key in ("batch_size", "seed")}, "")
+    check_arguments(_run_settings, {key: config[key] for key in ("name", "runs", "increment")}, "")
 
 
 def _run_settings(name: str, runs: str, increment: bool) -> None:
     """Types of the keys that belong to no class."""
 
 
-def _check_arguments(function: Any, values: Mapping[str, Any], where: str) -> None:
+def check_arguments(function: Any, values: Mapping[str, Any], where: str) -> None:
     """Raise unless every value has the type of the argument of its name."""
     from kanop.hints import accepts, spell
 

@@ -19,15 +19,20 @@ def evaluate(config: dict[str, Any]) -> None:
 
 def evaluate_run(config: dict[str, Any]) -> Any:
     """Evaluate the run's emulator on the test split of the data that it was trained on."""
+    from dataclasses import replace
+
     import torch
 
     from kanop.builder import build
+    from kanop.config import check_arguments
     from kanop.datasets import open_data
     from kanop.evaluation import evaluate as measure
     from kanop.solvers.devices import resolve_device
     from kanop.solvers.errors import check
     from kanop.training import load, read_config
 
+    settings = {name: config[name] for name in ("samples", "steps", "batch_size", "budget") if config[name] is not None}
+    check_arguments(measure, settings, "")
     run = Path(config["run"])
     saved = read_config(run)
     data, trust = saved.get("data") or {}, config["trust"]
@@ -38,8 +43,9 @@ def evaluate_run(config: dict[str, Any]) -> Any:
     tree, layout = data.get("recipe"), data.get("layout")
     recipe = None if tree is None else build(tree, trusted=trust)
     source = open_data(data["path"], "test", None if layout is None else build(layout, trusted=trust))
-    settings = {name: config[name] for name in ("samples", "steps", "batch_size", "budget") if config[name] is not None}
     evaluation = measure(emulator.to(device), source, recipe, **settings)
+    # Its options made the numbers: the report repeats them.
+    evaluation = replace(evaluation, setting={**evaluation.setting, "command": config.get("command")})
     evaluation.save(run / "evaluation.json")
     return evaluation
 

@@ -16,15 +16,8 @@ def report(config: dict[str, Any]) -> None:
 def report_run(run: Path) -> Path:
     """The report of `run`, from its evaluation, its loss curve and its configuration."""
     from kanop.evaluation import Evaluation, write_report
-    from kanop.training import read_config
 
-    evaluation, saved = Evaluation.load(run / "evaluation.json"), read_config(run)
-    made = saved.get("command")
-    again = (
-        f"{made} && kanop evaluate run={run} && kanop report run={run}" if made and " train " in f"{made} " else made
-    )
-    data = saved.get("data", {}).get("path")
-    return write_report(evaluation, run / "report.html", run=run, data=data, command=again)
+    return write_report(Evaluation.load(run / "evaluation.json"), run / "report.html", run=run)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from kanop.evaluation.rollout import rollout
 from kanop.evaluation.setting import setting
 from kanop.evaluation.transfer import transfer
 from kanop.evaluation.truth import Truth, read_truth
+from kanop.solvers.errors import check
 
 __all__ = ["evaluate", "one_step_error", "predict"]
 
@@ -62,8 +63,10 @@ def evaluate(
 
     Raises
     ------
-    KanopError : data that the operator was not made for
+    KanopError : data that the operator was not made for; samples, steps or batch_size below 1
     """
+    for name, value in (("samples", samples), ("steps", steps), ("batch_size", batch_size)):
+        check(value is None or value >= 1, f"{name} is at least 1, got {value}")
     source = getattr(source, "source", source)
     like = next(iter(emulator.parameters()), torch.zeros(()))
     truth = read_truth(source, emulator.spec, emulator.spec.grid.shape, samples, steps).to(like)

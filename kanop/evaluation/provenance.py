@@ -13,8 +13,8 @@ __all__ = ["losses", "provenance"]
 SERIES = ("train/loss", "valid/loss", "valid/relative_l2")
 
 
-def provenance(run: Path | None, data: Path | None) -> dict[str, Any]:
-    """What the folders of the run and of its data say; empty where there is none."""
+def provenance(run: Path | None, data: Path | None, judged: str | None = None) -> dict[str, Any]:
+    """What the folders of the run and of its data say, empty where there is none; `judged` is how it was evaluated."""
     out: dict[str, Any] = {"config": "", "command": "", "seeds": {}, "data": {}, "losses": {}}
     if run is not None:
         config = run / "config.yaml"
@@ -22,7 +22,7 @@ def provenance(run: Path | None, data: Path | None) -> dict[str, Any]:
             out["config"] = config.read_text(encoding="utf-8")
             tree = _yaml(out["config"]) or {}
             out["seeds"] = dict(_seeds(tree))
-            out["command"] = _commands(tree, run)
+            out["command"] = _commands(tree, run, judged)
             named = (tree.get("data") or {}).get("path")
             data = Path(named) if data is None and named else data
         out["losses"] = losses(run / "metrics.csv")
@@ -52,11 +52,11 @@ def _yaml(text: str) -> Any:
     return yaml.safe_load(text)
 
 
-def _commands(tree: Mapping[str, Any], run: Path) -> str:
+def _commands(tree: Mapping[str, Any], run: Path, judged: str | None) -> str:
     """The command that made the run, and those that make this page of it."""
     first = str(tree.get("command") or "")
     if first.startswith("kanop train"):
-        return f"{first}\nkanop evaluate run={run}\nkanop report run={run}"
+        return f"{first}\n{judged or f'kanop evaluate run={run}'}\nkanop report run={run}"
     return first
 
 

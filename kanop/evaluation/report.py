@@ -59,7 +59,8 @@ def render(
     loader = PackageLoader("kanop.evaluation", "templates")
     page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, lstrip_blocks=True)
     page.filters |= {name: getattr(words, name) for name in words.__all__}
-    made = provenance(None if run is None else Path(run), None if data is None else Path(data))
+    run, data = (None if place is None else Path(place) for place in (run, data))
+    made = provenance(run, data, evaluation.setting.get("command"))
     return page.get_template("report.html.j2").render(
         e=evaluation,
         problem=evaluation.setting["problem"],

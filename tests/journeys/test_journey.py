@@ -82,9 +82,13 @@ def test_train_makes_missing_data_then_evaluate_and_report(home: Path, capsys: p
     main(["evaluate", f"run={run}", "budget=0.5"])
     assert (run / "evaluation.json").is_file()
     assert "one_step" in capsys.readouterr().out
+    assert "samples: expected int, got 'many'" in refusal(capsys, "evaluate", f"run={run}", "samples=many")
+    assert "samples is at least 1, got 0" in refusal(capsys, "evaluate", f"run={run}", "samples=0")
+    assert "such as cpu, cuda" in refusal(capsys, "evaluate", f"run={run}", "device=gpu")
     main(["report", f"run={run}"])
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "kanop train data=burgers_demo" in page, "the command that repeats the run"
+    assert f"kanop evaluate run={run} budget=0.5" in page, "with the options that made the numbers"
     assert {path.name for path in home.iterdir()} == {"data", "runs"}
 
 
