@@ -35,7 +35,7 @@ def controlled_steps(
     """
     check(0 < tolerance < 1, f"expected 0 < tolerance < 1, got {tolerance}")
     samples = len(u_hat)
-    # Time is counted in units of 2^-FINEST from times[0]: sums of rungs are exact, and alignment is a remainder.
+    # Time is counted in units of 2^-FINEST from times[0]: sums of rungs are exact.
     clock = [0] * samples
     ends = [round((t - times[0]) * 2**FINEST) for t in times]
     rung = [max(0, math.ceil(-math.log2(times[-1] - times[0])) + 6)] * samples
@@ -66,7 +66,7 @@ def controlled_steps(
             u_hat[i] = new[place]
             clock[i] += span
             steps[i] += 2
-            if _rungs(ratio, stepper.scheme.order) <= -1 and j > 0 and clock[i] % (2 * span) == 0:
+            if _rungs(ratio, stepper.scheme.order) <= -1 and j > 0:
                 rung[i] -= 1
     return steps
 

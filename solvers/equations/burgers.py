@@ -85,15 +85,14 @@ class Burgers(Equation):
         w_hat = grid.to_spectral(w0)
         potential = grid.to_physical(torch.where(ik == 0, 0, w_hat / torch.where(ik == 0, 1, ik)))
         nodes, length = grid.points[0], grid.lengths[0]
-        folds = 40 + float(potential.max() - potential.min()) / (2 * self.nu)
 
         def solution(t: float | Tensor, x: Tensor) -> Tensor:
             t = torch.as_tensor(t, dtype=x.dtype).expand(x.shape)
             width = 4 * self.nu * t[..., None]
             distance = (x - mean * t)[..., None] - nodes
             distance = distance - length * torch.round(distance.detach() / length)
-            # The kernel must win 40 e-folds against the whole range of φ₀ before images further away may be dropped.
-            reach = math.ceil(math.sqrt(float(width.detach().max()) * folds) / length + 0.5)
+            # φ₀ is the same at all images of a node: those 40 e-folds of the kernel away do not count.
+            reach = math.ceil(math.sqrt(40 * float(width.detach().max())) / length + 0.5)
             images = [-((distance + j * length) ** 2) / width for j in range(-reach, reach + 1)]
             kernel = torch.logsumexp(torch.stack(images), 0)
             return mean + (torch.softmax(kernel - potential / (2 * self.nu), -1) * w0).sum(-1)

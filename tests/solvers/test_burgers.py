@@ -41,6 +41,27 @@ def test_order_of_accuracy_with_diffusion_active(scheme):
     assert slopes == pytest.approx([order] * 2, abs=0.1)
 
 
+def test_steps_that_are_no_power_of_two_keep_double_precision():
+    """Powers of two are exact in any precision and would hide a step that was rounded on the way."""
+    grid, equation = Grid((128,)), Burgers(0.05)
+    u0 = sine(grid)
+    exact = equation.exact(u0[0], grid)(0.21, grid.points[0])
+    error = (solve(equation, u0, grid, [0, 0.21], dt=0.0003).u[0, 1, 0] - exact).abs().max()
+    assert float(error) < 1e-11
+
+
+def test_cole_hopf_counts_distant_images():
+    """Late and at small ν the kernel reaches over many periods, and φ₀ spans many e-folds."""
+    nu, t, grid = 0.01 / math.pi, 40.0, Grid((2048,), (2.0,))
+    u0 = -torch.sin(math.pi * grid.points[0])
+    x = torch.tensor([0.3, 0.9, 1.4], dtype=torch.float64)
+    y = torch.linspace(-30, 30, 600001, dtype=torch.float64)
+    potential = torch.cos(math.pi * y) / math.pi
+    weight = torch.softmax(-(potential + (x[:, None] - y) ** 2 / (2 * t)) / (2 * nu), -1)
+    hopf = (weight * (x[:, None] - y) / t).sum(-1)
+    torch.testing.assert_close(Burgers(nu).exact(u0[None], grid)(t, x), hopf, rtol=0, atol=1e-11)
+
+
 def test_the_fno_setting_meets_cole_hopf_to_1e_10():
     """8192 points, ν = 0.1, a field of the FNO set: every 64th point at t = 1."""
     grid, equation = Grid((8192,)), Burgers(0.1)
