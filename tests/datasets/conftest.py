@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from kanop.datasets import Recipe, generate
 from kanop.solvers import Burgers, GaussianRandomField, Grid
@@ -49,3 +51,42 @@ def copied(finished: Path, tmp_path: Path) -> Path:
     import shutil
 
     return Path(shutil.copytree(finished, tmp_path / "waves"))
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., Path]:
+    """Generate a small set, with other settings where a test names them."""
+
+    def generated(recipe: Recipe, folder: Path, **changes: object) -> Path:
+        return generate(recipe, folder, **{"sizes": SIZES, "seed": 3, "batch_size": 2, "shard_size": 4} | changes)
+
+    return generated
+
+
+@pytest.fixture(scope="session")
+def tree() -> Callable[[Path], dict[str, bytes]]:
+    """Name → bytes of every file below a folder."""
+
+    def files(folder: Path) -> dict[str, bytes]:
+        return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+    return files
+
+
+@pytest.fixture(scope="session")
+def child() -> Callable[[Callable[[], object]], int]:
+    """Run some work in a forked process; its exit status, negative for the signal that ended it."""
+
+    def forked(work: Callable[[], object]) -> int:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                torch.set_num_threads(1)
+                work()
+                code = 0
+            finally:
+                os._exit(code)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    return forked
