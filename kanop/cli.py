@@ -28,6 +28,7 @@ COMMANDS = {
     "list": "name everything that can be chosen, with its one line of maths",
 }
 _QUIET = ("hydra/job_logging=none", "hydra/hydra_logging=none")
+_SWITCHES = ("-m", "--multirun", "-h", "--help", "-c", "--cfg", "--resolve", "-p", "--package", "--config-dir")
 _BAD_INPUT = 2
 _INTERRUPTED = 130
 
@@ -95,6 +96,10 @@ def _command(command: str, words: list[str], script: list[str]) -> None:
     own = [f"--config-dir={options.config_dir.resolve()}"] if folders else []
     overrides = check_overrides(command, [word for word in rest if not word.startswith("-")], folders)
     switches = [word for word in rest if word.startswith("-")]
+    for word in switches:
+        name = word.partition("=")[0]
+        if name not in _SWITCHES:
+            raise KanopError(f"{nearest(name, _SWITCHES, 'switch')}; everything else is key=value")
     function = getattr(importlib.import_module(f"kanop.scripts.{command}"), command)
     _hydra(command, [*own, *switches], overrides, function, [*script, *own])
 
@@ -114,7 +119,7 @@ def _hydra(
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig, OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
     from kanop.config import CONFIGS
 
@@ -129,6 +134,8 @@ def _hydra(
             # Where Lightning finds Hydra configured it starts ranks in Hydra's way, which wants Hydra's own folder.
             HydraConfig.instance().cfg = None
             function({**config, "command": shlex.join(["kanop", command, *folders, *words]), "words": words})  # type: ignore[dict-item]
+        except MissingMandatoryValue as error:
+            failed.append(_say(KanopError(f"{error.full_key} has no default; give {error.full_key}=…")))
         except (KanopError, OmegaConfBaseException) as error:  # the other jobs of a sweep go on
             failed.append(_say(error))
 

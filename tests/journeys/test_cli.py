@@ -60,6 +60,8 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("evaluate run=nowhere", ["nowhere"]),
         ("evaluate", ["run"]),
         ("report run=nowhere", ["nowhere"]),
+        ("train --multrun", ["unknown switch", "'--multirun'", "key=value"]),
+        ("train data=mat", ["data.path has no default; give data.path="]),
         ("list group=operators", ["unknown group", "'operator'"]),
     ],
 )
