@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from kanop.solvers.errors import check, nearest
 
-__all__ = ["DEVICES", "DISTRIBUTED", "LOGGERS", "PRECISIONS", "SCHEDULES", "OptimConfig", "TrainerConfig"]
+__all__ = ["DEVICES", "DISTRIBUTED", "LOGGERS", "METHODS", "PRECISIONS", "SCHEDULES", "OptimConfig", "TrainerConfig"]
 
+METHODS = ("adamw", "soap")
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
 PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true")
 DEVICES = ("auto", "cpu", "cuda")
@@ -17,13 +18,15 @@ LOGGERS = ("tensorboard", "wandb", "mlflow")
 
 @dataclass
 class OptimConfig:
-    """AdamW and its learning rate, lr · f(step / steps).
+    """The optimiser and its learning rate, lr · f(step / steps).
 
     Parameters
     ----------
+    method : "adamw" (Loshchilov and Hutter 2019, arXiv:1711.05101) or "soap" (Vyas et al. 2024, arXiv:2409.11321):
+        a step costs more, several times fewer are needed
     lr : the highest learning rate (> 0)
-    weight_decay : decoupled decay λ (≥ 0; Loshchilov and Hutter 2019, arXiv:1711.05101)
-    betas : decay of the first and second moment, each in [0, 1)
+    weight_decay : decoupled decay λ (≥ 0)
+    betas : decay of the first and second moment, each in [0, 1); soap's preconditioner decays like the second
     schedule : "onecycle" (up and down by cosines), "cosine" (linear warm-up, cosine to zero), "step", "constant"
     warmup : share of all steps before the highest rate, "onecycle" and "cosine" only, in [0, 1)
     drop_every : share of all steps between drops of "step", in (0, 1]
@@ -34,6 +37,7 @@ class OptimConfig:
     KanopError : a value outside its range, an unknown schedule
     """
 
+    method: str = "adamw"
     lr: float = 1e-3
     weight_decay: float = 1e-4
     betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
@@ -44,6 +48,7 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         self.betas = [float(b) for b in self.betas]
+        check(self.method in METHODS, nearest(self.method, METHODS, "optim.method"))
         check(self.lr > 0, f"optim.lr is positive, got {self.lr}")
         check(self.weight_decay >= 0, f"optim.weight_decay is at least 0, got {self.weight_decay}")
         good = len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas)

@@ -67,7 +67,7 @@ def fit(
     resume: bool = False,
     config: Mapping[str, Any] | None = None,
 ) -> Fitted:
-    """min_θ E L(G_θ(u), v) by AdamW; killed and resumed, it ends with the same bits on the CPU.
+    """min_θ E L(G_θ(u), v) by AdamW or SOAP; killed and resumed, it ends with the same bits on the CPU.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from kanop.operators import Emulator
 from kanop.solvers import Grid
 from kanop.training.augment import Mirror
 from kanop.training.config import OptimConfig
+from kanop.training.optimisers import Twins, adamw, soap
 from kanop.training.schedule import learning_rate
 from kanop.training.strategies import Strategy, add_noise, split_target
 
@@ -23,7 +24,7 @@ __all__ = ["Fitting", "step_seed"]
 
 
 class Fitting(lightning.LightningModule):
-    """θ ← AdamW(θ, ∇ L(strategy(emulator_θ, batch))).
+    """θ ← optim(θ, ∇ L(strategy(emulator_θ, batch))).
 
     Every draw of a step (noise, number of calls, dropout) comes from generators seeded by (seed, step, batch, rank), so
     that a resumed run needs no state of any generator.
@@ -33,7 +34,7 @@ class Fitting(lightning.LightningModule):
     emulator : the operator with its normaliser, physical units in and out
     loss : loss(prediction, target, grid) → scalar
     strategy : which predictions a step makes and compares
-    optim : AdamW and its schedule
+    optim : the optimiser and its schedule
     seed : of all the draws
     max_steps : training ends after this step, if its epochs last as long; None = by epochs alone
     log_every : steps between logged rows
@@ -63,6 +64,7 @@ class Fitting(lightning.LightningModule):
         self.description: dict[str, Any] = {}
         self.row: dict[str, float] = {}
         self.steps = 1
+        self._twins = Twins(())
 
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
         """The strategy's loss on a batch."""
@@ -94,12 +96,19 @@ class Fitting(lightning.LightningModule):
         self.log_dict(values, on_epoch=True, batch_size=len(u), sync_dist=True, prog_bar=True, logger=False)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW over all weights."""
-        optim, parameters = self.optim, [p for p in self.parameters() if p.requires_grad]
+        """The optimiser of `optim.method` over all weights."""
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        if self.optim.method == "soap":
+            self._twins = Twins(parameters)
+            return soap(self.optim, self._twins.of(parameters))
         # One kernel for all weights where there is one: not for complex weights, nor where gradients are scaled.
         fused = self.trainer.precision != "16-mixed" and all(p.is_floating_point() for p in parameters)
-        betas = (optim.betas[0], optim.betas[1])
-        return torch.optim.AdamW(parameters, optim.lr, betas, weight_decay=optim.weight_decay, fused=fused)
+        return adamw(self.optim, parameters, fused)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
+        """Forget the gradients of all weights, of those too that the optimiser knows by their real views."""
+        optimizer.zero_grad()
+        self.zero_grad()
 
     def on_train_start(self) -> None:
         """Count the steps of the whole training."""
@@ -118,6 +127,7 @@ class Fitting(lightning.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Set the rate, a pure function of the step; note the gradient's norm before it is clipped."""
+        self._twins.hand_over()
         rate = learning_rate(self.optim, self.global_step, self.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate

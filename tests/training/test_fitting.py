@@ -87,6 +87,58 @@ def test_one_step_of_training_is_adamw(job, tmp_path, watch):
         torch.testing.assert_close(after[name], expected, rtol=1e-4, atol=1e-6)
 
 
+class Scale(torch.nn.Module):
+    """v̂_k = w_k û_k with complex weights, kept as complex numbers or as pairs of real ones."""
+
+    def __init__(self, pairs):
+        super().__init__()
+        self.pairs = pairs
+        w = torch.complex(torch.linspace(0.5, 1.0, 9), torch.linspace(-0.3, 0.2, 9)).expand(1, 1, 9).clone()
+        self.w = torch.nn.Parameter(torch.view_as_real(w).clone() if pairs else w)
+
+    def forward(self, u):
+        w = self.w if self.w.is_complex() else torch.view_as_complex(self.w)
+        return torch.fft.irfft(w * torch.fft.rfft(u[:, :1]), n=16)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_soap_takes_complex_weights_as_pairs_of_real_ones(job, tmp_path, accumulate):
+    weights = []
+    for pairs in (True, False):
+        emulator = job.emulator()
+        emulator.operator = Scale(pairs)
+        settings = {"max_epochs": 6, "gradient_clip": 0.1, "accumulate": accumulate}
+        soap = {"method": "soap", "betas": [0.95, 0.95]}
+        _fit(job, tmp_path / str(pairs), optim=soap, trainer=settings, emulator=emulator)
+        weights.append(emulator.operator.w.detach())
+    torch.testing.assert_close(torch.view_as_real(weights[1]), weights[0], rtol=1e-5, atol=1e-6)
+    assert (weights[0] - Scale(True).w.detach()).abs().max() > 1e-3
+
+
+def test_soap_is_adam_where_the_gradient_has_one_entry_an_axis(job, tmp_path, watch):
+    # Eigenvectors of 1 × 1 preconditioners are ±1: nothing is left to rotate.
+    class Gain(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = torch.nn.Parameter(torch.ones(1, 1))
+
+        def forward(self, u):
+            return self.w * u[:, :1]
+
+    ends = []
+    for method in ("soap", "adamw"):
+        emulator = job.emulator()
+        emulator.operator = Gain()
+        optim = {"method": method, "schedule": "constant", "lr": 1e-2, "weight_decay": 0.0}
+        # SOAP only looks at its first gradient; one epoch is one batch here, always the same.
+        data = job.Data(1, count=4)
+        steps = {"max_epochs": 6 if method == "soap" else 5}
+        _fit(job, tmp_path / method, optim=optim, trainer=steps, emulator=emulator, data=data)
+        ends.append(emulator.operator.w.item())
+    assert ends[0] == pytest.approx(ends[1], abs=1e-6)
+    assert abs(ends[0] - 1) > 1e-2
+
+
 def test_exported_weights_are_the_exponential_average(job, tmp_path, watch):
     fitted = _fit(job, tmp_path / "run", trainer={"ema_decay": 0.7})
     # After the first step the average is the weights; from then on w̄ ← d w̄ + (1 − d) w.

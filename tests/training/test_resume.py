@@ -38,6 +38,10 @@ CASES = {
         {"trainer": {"max_epochs": None, "max_steps": 7}},
         [(4, "before", INT), (5, "after", KILL), (7, "after", INT)],
     ),
+    "soap": (
+        {"strategy": "one_step", "optim": {"method": "soap", "betas": [0.95, 0.95]}},
+        [(1, "after", KILL), (11, "before", KILL), "drawn"],
+    ),
     "no averaging, the best weights": (
         {"trainer": {"ema_decay": None, "keep": "best"}, "strategy": "one_step"},
         [(8, "validation", KILL), (9, "before", KILL)],
