@@ -1,6 +1,6 @@
 r"""Exponential time differencing Runge-Kutta: tables of φ-functions, and the one step that they all share.
 
-For u' = Lu + N(u, t) with a diagonal symbol L and z = hL, stage i is, in increment form,
+For u' = Lu + N(u, t) with a symbol L, a number or a c × c block a mode, and z = hL, stage i is, in increment form,
 U_i = u + [(e^{c_i z} − 1) u + h Σ_j a_ij(z) N(U_j, t + c_j h)], where every a_ij is a sum of terms w·φ_m(c z).
 """
 
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Inexact
 from torch import Tensor
 
-from kanop.solvers.phi import expm1, phi
+from kanop.solvers.phi import block_phi, expm1, phi
 
 __all__ = ["SCHEMES", "Coefficients", "Scheme", "coefficients", "increment"]
 
@@ -77,7 +78,10 @@ SCHEMES = {
 
 @dataclass(frozen=True)
 class Coefficients:
-    """A scheme's table evaluated for one step size: decay c_i ↦ e^{c_i z} − 1 and weights h a_ij (None where zero)."""
+    """A scheme's table evaluated for one step size: decay c_i ↦ e^{c_i z} − 1 and weights h a_ij (None where zero).
+
+    Each is (c, *k), or (c, c, *k) where the symbol is a block.
+    """
 
     h: float
     nodes: tuple[float, ...]
@@ -86,21 +90,30 @@ class Coefficients:
 
 
 def coefficients(
-    scheme: Scheme, linear: Inexact[Tensor, "c *k"], h: float, mask: Bool[Tensor, "*k"], dtype: torch.dtype
+    scheme: Scheme, linear: Inexact[Tensor, "*c_k"], h: float, mask: Bool[Tensor, "*k"], dtype: torch.dtype
 ) -> Coefficients:
     """Evaluate `scheme` for step `h` in double precision, then cast to `dtype`, that of the state.
 
     The dealiasing mask is folded into the weights, so that it costs no pass over the spectrum in the step.
     """
     z = h * linear.to(torch.complex128 if linear.is_complex() else torch.float64)
+    block = z.ndim == mask.ndim + 2
+
+    @lru_cache(maxsize=None)
+    def value(m: int, c: float) -> Tensor:
+        return block_phi(m, c * z) if block else phi(m, c * z)
 
     def entry(terms: Entry) -> Tensor | None:
         if not terms:
             return None
-        weight = h * sum(w * phi(m, c * z) for w, m, c in terms)
+        weight = h * sum(w * value(m, c) for w, m, c in terms)
         return torch.where(mask, weight, 0).to(dtype)
 
-    decay = tuple(expm1(c * z).to(dtype) for c in scheme.nodes)
+    def change(c: float) -> Tensor:
+        # e^Z − 1 = Z φ₁(Z) keeps the digits of small Z.
+        return c * torch.einsum("ij...,jk...->ik...", z, value(1, c)) if block else expm1(c * z)
+
+    decay = tuple(change(c).to(dtype) for c in scheme.nodes)
     return Coefficients(h, scheme.nodes, decay, tuple(tuple(map(entry, row)) for row in scheme.table))
 
 
@@ -117,10 +130,20 @@ def increment(
         zip(coefficients.nodes, coefficients.decay, coefficients.weights, strict=True)
     ):
         if i > 0:
-            change = decay * u_hat
+            change = _add_product(None, decay, u_hat)
             for weight, slope in zip(row, slopes, strict=False):
                 if weight is not None:
-                    change.addcmul_(weight, slope)
+                    _add_product(change, weight, slope)
         if i < len(coefficients.nodes) - 1:
             slopes.append(nonlinear(u_hat + change if i else u_hat, t + node * coefficients.h))
     return change
+
+
+def _add_product(total: Tensor | None, weight: Tensor, u_hat: Inexact[Tensor, "b c *k"]) -> Tensor:
+    """total + weight · u_hat, in the memory of `total` where there is one; `weight` is a number or a block a mode."""
+    if weight.ndim < u_hat.ndim:
+        return weight * u_hat if total is None else total.addcmul_(weight, u_hat)
+    for j in range(len(weight)):
+        column, field = weight[:, j], u_hat[:, j : j + 1]
+        total = column * field if total is None else total.addcmul_(column, field)
+    return total  # type: ignore[return-value]
