@@ -2,7 +2,21 @@
 
 from kanop.solvers.derivatives import GridDerivatives
 from kanop.solvers.equation import Derivatives, Equation
-from kanop.solvers.equations import Burgers
+from kanop.solvers.equations import (
+    Advection,
+    AllenCahn,
+    Burgers,
+    Burgers2D,
+    Diffusion,
+    FisherKPP,
+    FitzHughNagumo,
+    GinzburgLandau,
+    GrayScott,
+    KortewegDeVries,
+    KuramotoSivashinsky,
+    NonlinearSchroedinger,
+    Wave,
+)
 from kanop.solvers.errors import DataError, KanopError, SolverDiverged
 from kanop.solvers.etdrk import SCHEMES
 from kanop.solvers.fields import FieldSpec, Trajectory
@@ -12,16 +26,28 @@ from kanop.solvers.solve import solve
 
 __all__ = [
     "SCHEMES",
+    "Advection",
+    "AllenCahn",
     "Burgers",
+    "Burgers2D",
     "DataError",
     "Derivatives",
+    "Diffusion",
     "Equation",
     "FieldSpec",
+    "FisherKPP",
+    "FitzHughNagumo",
     "GaussianRandomField",
+    "GinzburgLandau",
+    "GrayScott",
     "Grid",
     "GridDerivatives",
     "KanopError",
+    "KortewegDeVries",
+    "KuramotoSivashinsky",
+    "NonlinearSchroedinger",
     "SolverDiverged",
     "Trajectory",
+    "Wave",
     "solve",
 ]

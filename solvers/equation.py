@@ -106,12 +106,15 @@ class Equation(ABC):
     ndim: ClassVar[tuple[int, ...]] = (1, 2, 3)
     """Numbers of axes for which the equation makes sense."""
 
+    boundaries: ClassVar[tuple[str, ...]] = ("periodic",)
+    """Kinds of axes on which L and N keep the kind of the fields: derivatives of even order keep cosines and sines."""
+
     degree: ClassVar[int]
     """Polynomial degree of N in u: sets the dealiasing (2 for quadratic terms)."""
 
     @abstractmethod
-    def linear(self, grid: Grid) -> Inexact[Tensor, "c *k"]:
-        """Symbol of L, one value a mode."""
+    def linear(self, grid: Grid) -> Inexact[Tensor, "*c_k"]:
+        """Symbol of L: (c, *k), one value a mode, or (c, c, *k), a matrix a mode that mixes the channels."""
 
     @abstractmethod
     def nonlinear(self, u_hat: Inexact[Tensor, "b c *k"], grid: Grid, t: float | Tensor) -> Inexact[Tensor, "b c *k"]:
@@ -120,6 +123,9 @@ class Equation(ABC):
     @abstractmethod
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂u/∂t − L u − N(u, t) by name of the equation it belongs to: zero on solutions. Local in space and time."""
+
+    def check_start(self, u0: Float[Tensor, "b c *x"], grid: Grid) -> None:  # noqa: B027 (a hook, nothing to do here)
+        """Raise KanopError where `u0` or `grid` is none for this equation; the base equation takes all."""
 
     def supply(self, u: Float[Tensor, "... c *x"], grid: Grid) -> dict[str, Tensor]:
         """Auxiliary fields, found from the evolved ones on a grid; the base equation has none."""

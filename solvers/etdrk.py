@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import torch
 from jaxtyping import Bool, Inexact
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kanop.solvers.phi import block_phi, expm1, phi
 
-__all__ = ["SCHEMES", "Coefficients", "Scheme", "coefficients", "increment"]
+__all__ = ["SCHEMES", "Coefficients", "Scheme", "coefficients", "increment", "multiply"]
 
 # A table entry: the terms (w, m, c) of Σ w·φ_m(c z).
 Entry = tuple[tuple[float, int, float], ...]
@@ -99,7 +99,7 @@ def coefficients(
     z = h * linear.to(torch.complex128 if linear.is_complex() else torch.float64)
     block = z.ndim == mask.ndim + 2
 
-    @lru_cache(maxsize=None)
+    @cache
     def value(m: int, c: float) -> Tensor:
         return block_phi(m, c * z) if block else phi(m, c * z)
 
@@ -130,20 +130,22 @@ def increment(
         zip(coefficients.nodes, coefficients.decay, coefficients.weights, strict=True)
     ):
         if i > 0:
-            change = _add_product(None, decay, u_hat)
+            change = multiply(decay, u_hat)
             for weight, slope in zip(row, slopes, strict=False):
                 if weight is not None:
-                    _add_product(change, weight, slope)
+                    multiply(weight, slope, change)
         if i < len(coefficients.nodes) - 1:
             slopes.append(nonlinear(u_hat + change if i else u_hat, t + node * coefficients.h))
     return change
 
 
-def _add_product(total: Tensor | None, weight: Tensor, u_hat: Inexact[Tensor, "b c *k"]) -> Tensor:
-    """total + weight · u_hat, in the memory of `total` where there is one; `weight` is a number or a block a mode."""
-    if weight.ndim < u_hat.ndim:
-        return weight * u_hat if total is None else total.addcmul_(weight, u_hat)
-    for j in range(len(weight)):
-        column, field = weight[:, j], u_hat[:, j : j + 1]
+def multiply(
+    symbol: Inexact[Tensor, "*c_k"], u_hat: Inexact[Tensor, "b c *k"], total: Tensor | None = None
+) -> Inexact[Tensor, "b c *k"]:
+    """total + symbol · û, in the memory of `total` where there is one; a symbol has a number or a block a mode."""
+    if symbol.ndim < u_hat.ndim:
+        return symbol * u_hat if total is None else total.addcmul_(symbol, u_hat)
+    for j in range(len(symbol)):
+        column, field = symbol[:, j], u_hat[:, j : j + 1]
         total = column * field if total is None else total.addcmul_(column, field)
     return total  # type: ignore[return-value]

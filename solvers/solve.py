@@ -42,7 +42,7 @@ def solve(
     ----------
     equation : the physics
     u0 : (b, c, *x) states at times[0], cast to the grid's precision
-    grid : a periodic grid; its dtype and device are those of the computation
+    grid : axes of a kind that the equation takes; its dtype and device are those of the computation
     times : increasing times, the first that of u0
     dt : fixed step, or (until, dt) pairs for steps that change at given times, e.g. [(0.01, 1e-4), (1, 4e-3)]
     tolerance : instead of dt: relative L2 error per unit of time, for each sample by itself; steps are powers of two
@@ -150,7 +150,8 @@ def _check_input(equation: Equation, u0: Tensor, grid: Grid, times: list[float],
     name = type(equation).__name__
     check(scheme in SCHEMES, nearest(scheme, SCHEMES, "scheme"))
     check(grid.ndim in equation.ndim, f"{name} lives on grids with {equation.ndim} axes, got {grid.ndim}")
-    check(set(grid.boundaries) == {"periodic"}, f"solve needs periodic axes, got boundaries {grid.boundaries}")
+    takes = " or ".join(equation.boundaries)
+    check(set(grid.boundaries) <= set(equation.boundaries), f"{name} is solved on {takes} axes, got {grid.boundaries}")
     want = (len(equation.channels), *grid.shape)
     if u0.shape[1:] != want or u0.ndim != len(want) + 1:
         raise KanopError(f"expected u0 of shape (b, c, *x) = (b, {', '.join(map(str, want))}), got {tuple(u0.shape)}")
@@ -158,3 +159,4 @@ def _check_input(equation: Equation, u0: Tensor, grid: Grid, times: list[float],
     check(len(bad) == 0, f"u0 has NaN or infinite values, first in sample {bad[0].item() if len(bad) else ''}")
     rising = all(a < b for a, b in itertools.pairwise(times))
     check(len(times) >= 2 and rising, f"expected two or more increasing times, got {times}")
+    equation.check_start(u0, grid)

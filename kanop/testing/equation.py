@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kanop.solvers import Equation, Grid, GridDerivatives, Trajectory, solve
 from kanop.solvers.errors import check
+from kanop.solvers.etdrk import multiply
 
 __all__ = ["check_equation"]
 
@@ -61,7 +62,7 @@ def _require(law: str, violation: Tensor | float, tolerance: float) -> None:
 
 def _rate(equation: Equation, u: Tensor, grid: Grid) -> Tensor:
     u_hat = grid.to_spectral(u)
-    return equation.linear(grid) * u_hat + equation.nonlinear(u_hat, grid, 0.0)
+    return multiply(equation.linear(grid), u_hat) + equation.nonlinear(u_hat, grid, 0.0)
 
 
 def _require_real(rate_hat: Tensor, grid: Grid, scale: float) -> None:

@@ -1,5 +1,31 @@
 """The equations, one file each."""
 
+from kanop.solvers.equations.advection import Advection
+from kanop.solvers.equations.allen_cahn import AllenCahn
 from kanop.solvers.equations.burgers import Burgers
+from kanop.solvers.equations.burgers_2d import Burgers2D
+from kanop.solvers.equations.diffusion import Diffusion
+from kanop.solvers.equations.fisher_kpp import FisherKPP
+from kanop.solvers.equations.fitzhugh_nagumo import FitzHughNagumo
+from kanop.solvers.equations.ginzburg_landau import GinzburgLandau
+from kanop.solvers.equations.gray_scott import GrayScott
+from kanop.solvers.equations.kdv import KortewegDeVries
+from kanop.solvers.equations.kuramoto_sivashinsky import KuramotoSivashinsky
+from kanop.solvers.equations.schroedinger import NonlinearSchroedinger
+from kanop.solvers.equations.wave import Wave
 
-__all__ = ["Burgers"]
+__all__ = [
+    "Advection",
+    "AllenCahn",
+    "Burgers",
+    "Burgers2D",
+    "Diffusion",
+    "FisherKPP",
+    "FitzHughNagumo",
+    "GinzburgLandau",
+    "GrayScott",
+    "KortewegDeVries",
+    "KuramotoSivashinsky",
+    "NonlinearSchroedinger",
+    "Wave",
+]

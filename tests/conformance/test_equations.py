@@ -4,16 +4,63 @@ from dataclasses import dataclass
 
 import pytest
 
-from kanop.solvers import Burgers, Grid, KanopError
+from kanop.solvers import (
+    Advection,
+    AllenCahn,
+    Burgers,
+    Burgers2D,
+    Diffusion,
+    FisherKPP,
+    FitzHughNagumo,
+    GinzburgLandau,
+    GrayScott,
+    Grid,
+    KanopError,
+    KortewegDeVries,
+    KuramotoSivashinsky,
+    NonlinearSchroedinger,
+    Wave,
+)
 from kanop.testing import check_equation
 
-EQUATIONS = [Burgers(0.1), Burgers(0.003)]
+EQUATIONS = [
+    Advection([0.7]),
+    AllenCahn(0.01, 2.0),
+    Burgers(0.1),
+    Burgers(0.003),
+    Burgers2D(0.02),
+    Diffusion(0.1),
+    FisherKPP(0.1, 3.0),
+    FitzHughNagumo(0.02, 0.1, 0.3),
+    GinzburgLandau(0.5, -1.5, 0.02),
+    GrayScott(0.3, 0.6, 0.02, 0.01),
+    KortewegDeVries(),
+    KortewegDeVries(1.0, -0.01),
+    KuramotoSivashinsky(),
+    KuramotoSivashinsky("combustion"),
+    NonlinearSchroedinger(),
+    NonlinearSchroedinger(2.0, -0.7),
+    Wave(1.5),
+]
+GRIDS = {
+    1: [Grid((48,)), Grid((45,), (2.0,))],
+    2: [Grid((24, 20), (1.0, 3.0)), Grid((15, 18), (2.0, 1.0))],
+    3: [Grid((10, 9, 8), (1.0, 2.0, 1.5))],
+}
 
 
+@pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize("equation", EQUATIONS, ids=str)
-def test_equation(equation):
-    check_equation(equation)
-    check_equation(equation, Grid((45,), (2.0,)), seed=1)
+def test_equation(equation, ndim):
+    one_dimensional = equation == KuramotoSivashinsky() or isinstance(equation, Advection)
+    if ndim not in equation.ndim or (ndim > 1 and one_dimensional):
+        pytest.skip("the equation has no such form")
+    for seed, grid in enumerate(GRIDS[ndim]):
+        check_equation(equation, grid, seed)
+
+
+def test_advection_in_the_plane():
+    check_equation(Advection([0.7, -1.2]), GRIDS[2][0])
 
 
 @dataclass(frozen=True)
