@@ -103,17 +103,20 @@ def coefficients(
     def value(m: int, c: float) -> Tensor:
         return block_phi(m, c * z) if block else phi(m, c * z)
 
+    # Equal entries are one tensor: a step reads fewer of them, and its caches hold them.
+    @lru_cache(maxsize=None)
     def entry(terms: Entry) -> Tensor | None:
         if not terms:
             return None
         weight = h * sum(w * value(m, c) for w, m, c in terms)
         return torch.where(mask, weight, 0).to(dtype)
 
+    @lru_cache(maxsize=None)
     def change(c: float) -> Tensor:
         # e^Z − 1 = Z φ₁(Z) keeps the digits of small Z.
-        return c * torch.einsum("ij...,jk...->ik...", z, value(1, c)) if block else expm1(c * z)
+        return (c * torch.einsum("ij...,jk...->ik...", z, value(1, c)) if block else expm1(c * z)).to(dtype)
 
-    decay = tuple(change(c).to(dtype) for c in scheme.nodes)
+    decay = tuple(map(change, scheme.nodes))
     return Coefficients(h, scheme.nodes, decay, tuple(tuple(map(entry, row)) for row in scheme.table))
 
 

@@ -63,6 +63,7 @@ class NavierStokes2D(Equation):
     auxiliary = ("stream_function",)
     ndim = (2,)
     degree = 2
+    skips_columns = True
 
     def __post_init__(self) -> None:
         for name in ("nu", "drag"):
