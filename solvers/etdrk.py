@@ -104,14 +104,14 @@ def coefficients(
         return block_phi(m, c * z) if block else phi(m, c * z)
 
     # Equal entries are one tensor: a step reads fewer of them, and its caches hold them.
-    @lru_cache(maxsize=None)
+    @cache
     def entry(terms: Entry) -> Tensor | None:
         if not terms:
             return None
         weight = h * sum(w * value(m, c) for w, m, c in terms)
         return torch.where(mask, weight, 0).to(dtype)
 
-    @lru_cache(maxsize=None)
+    @cache
     def change(c: float) -> Tensor:
         # e^Z − 1 = Z φ₁(Z) keeps the digits of small Z.
         return (c * torch.einsum("ij...,jk...->ik...", z, value(1, c)) if block else expm1(c * z)).to(dtype)
