@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
+from kanop.solvers.columns import by_columns
 from kanop.solvers.control import controlled_steps
 from kanop.solvers.equation import Equation
 from kanop.solvers.errors import KanopError, SolverDiverged, check, nearest
@@ -93,18 +94,22 @@ class Stepper:
             keep_freed_memory()
 
     def _coefficients(self, h: float) -> Coefficients:
-        kept = slice(self._columns)
-        return coefficients(self.scheme, self._linear[..., kept], h, self.mask[..., kept], self.grid.spectral_dtype)
+        return coefficients(self.scheme, self._kept(self._linear), h, self._kept(self.mask), self.grid.spectral_dtype)
+
+    def _kept(self, u_hat: Tensor) -> Tensor:
+        return by_columns(u_hat, self.grid.ndim, self._columns) if self._columns < u_hat.shape[-1] else u_hat
 
     def increment(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float) -> Inexact[Tensor, "b c *k"]:
         """u(t + h) − u(t)."""
-        kept = u_hat[..., : self._columns]
         size = len(u_hat)
         if u_hat.device.type == "cpu":
             size = min(size, max(1, CHUNK // (u_hat[0].numel() * u_hat.element_size())))
         times = t.split(size) if isinstance(t, Tensor) else itertools.repeat(t)
         table = self.coefficients(h)
-        parts = [increment(table, self._nonlinear, *part) for part in zip(kept.split(size), times, strict=False)]
+        parts = [
+            increment(table, self._nonlinear, self._kept(part), time)
+            for part, time in zip(u_hat.split(size), times, strict=False)
+        ]
         change = parts[0] if len(parts) == 1 else torch.cat(parts)
         return torch.nn.functional.pad(change, (0, u_hat.shape[-1] - self._columns))
 

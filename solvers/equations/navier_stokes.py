@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Complex, Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.columns import from_columns, to_columns
+from kanop.solvers.columns import by_columns, from_columns, to_columns
 from kanop.solvers.equation import Derivatives, Equation
 from kanop.solvers.errors import KanopError, check
 from kanop.solvers.forcing import Forcing, force_hat
@@ -200,7 +200,7 @@ def _symbols(grid: Grid, columns: int) -> tuple[Complex[Tensor, "2 kx k"], Compl
     inverse = _inverse_laplacian(double)
     velocity = torch.stack([dy * inverse, -dx * inverse])
     products = torch.stack([dx * dy, (double.derivative(1, 2) - double.derivative(0, 2)).to(dx.dtype)])
-    return tuple(s[..., :columns].to(grid.spectral_dtype, copy=True) for s in (velocity, products))  # type: ignore[return-value]
+    return tuple(by_columns(s.to(grid.spectral_dtype), 2, columns) for s in (velocity, products))  # type: ignore[return-value]
 
 
 def _inverse_laplacian(grid: Grid) -> Float[Tensor, "kx ky"]:
