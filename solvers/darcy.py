@@ -11,17 +11,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from kanop.solvers.errors import KanopError, check, nearest
-from kanop.solvers.finite_volumes import (
-    FaceOperator,
-    Walls,
-    conductances,
-    face_fluxes,
-    flux_divergence,
-    wall_values,
-)
+from kanop.solvers.finite_volumes import FaceOperator, Walls, conductances, face_fluxes, flux_divergence, wall_values
 from kanop.solvers.grid import Grid
 from kanop.solvers.multigrid import Multigrid
 from kanop.solvers.sine_inverse import SineInverse
+from kanop.solvers.threads import each_in_turn
 
 __all__ = ["DarcySolution", "darcy_flux", "darcy_residual", "solve_darcy"]
 
@@ -104,14 +98,13 @@ def solve_darcy(
     values = wall_values(walls, grid, a64)
     u, residual = torch.empty_like(a64), a64.new_empty(len(a64))
     iterations = torch.empty(len(a64), dtype=torch.long, device=a64.device)
-    for name in sorted(set(kind)):
-        rows = [i for i, k in enumerate(kind) if k == name]
-        size = len(rows) if a64.is_cuda else max(1, CACHED_CELLS // math.prod(grid.shape))
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            piece = [(low[part], high[part]) for low, high in values]
-            system = _System(a64[part], source[part], piece, double, name)
-            u[part], residual[part], iterations[part] = system.solve(tolerance, max_iterations, part)
+
+    def work(part: list[int]) -> None:
+        piece = [(low[part], high[part]) for low, high in values]
+        system = _System(a64[part], source[part], piece, double, kind[part[0]])
+        u[part], residual[part], iterations[part] = system.solve(tolerance, max_iterations, part)
+
+    each_in_turn(work, _chunks(kind, a64))
     return DarcySolution(u.to(grid.dtype)[:, None], residual, iterations)
 
 
@@ -190,6 +183,14 @@ class _System:
             r.addcmul_(alpha, q)
             old = new
             count += active.flatten()
+
+
+def _chunks(kind: list[str], a: Tensor) -> list[list[int]]:
+    """Samples that are worked on together: of one kind, few enough for the cache and for every thread to have some."""
+    size = max(1, min(CACHED_CELLS // a[0].numel(), math.ceil(len(a) / torch.get_num_threads())))
+    size = len(a) if a.is_cuda else size
+    kinds = [[i for i, k in enumerate(kind) if k == name] for name in sorted(set(kind))]
+    return [rows[start : start + size] for rows in kinds for start in range(0, len(rows), size)]
 
 
 def _preconditioner(operator: FaceOperator, grid: Grid, kind: str) -> Callable[[Tensor], Tensor]:

@@ -195,12 +195,20 @@ def test_a_sample_is_the_same_alone_and_in_any_batch():
         assert int(alone.iterations) == int(together.iterations[i])
 
 
-def test_a_batch_larger_than_the_cache_is_cut(monkeypatch):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_cutting_the_batch_for_cache_and_threads_changes_nothing(monkeypatch, threads):
     grid = box(12, 12)
-    a = coefficient(grid, 4.0, samples=5)
+    a = coefficient(grid, 4.0, samples=7)
     whole = solve_darcy(a, 1.0, grid, tolerance=1e-12).u
     monkeypatch.setattr("kanop.solvers.darcy.CACHED_CELLS", 300)
-    torch.testing.assert_close(solve_darcy(a, 1.0, grid, tolerance=1e-12).u, whole, rtol=0, atol=1e-13)
+    torch.set_num_threads(threads)
+    try:
+        torch.testing.assert_close(solve_darcy(a, 1.0, grid, tolerance=1e-12).u, whole, rtol=0, atol=1e-13)
+        with pytest.raises(KanopError, match="sample 0: relative residual"):
+            solve_darcy(a, 1.0, grid, tolerance=1e-12, max_iterations=2)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_the_sine_transform_inverts_the_laplacian():
