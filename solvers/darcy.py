@@ -25,6 +25,7 @@ SINE_CONTRAST, SINE_POINTS = 8.0, 128
 # Cells that are worked on together on a CPU: their working set stays in the cache.
 CACHED_CELLS = 2**18
 RESTARTS = 4
+Source = Float[Tensor, "..."] | float
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class DarcySolution:
 @torch.no_grad()
 def solve_darcy(
     a: Float[Tensor, "b 1 *x"],
-    f: Float[Tensor, "..."] | float,
+    f: Source,
     grid: Grid,
     walls: Walls = 0.0,
     tolerance: float | None = None,
@@ -59,6 +60,7 @@ def solve_darcy(
     a over the h/2 between centre and wall. Second order where a is smooth or jumps at faces along an axis; first
     order where jumps cut cells or meet in corners. Conjugate gradients in double precision whatever the grid's dtype,
     preconditioned in single precision by the Laplacian inverted by sine transforms or by a multigrid V-cycle.
+    Gradients do not pass through it.
 
     Parameters
     ----------
@@ -75,8 +77,6 @@ def solve_darcy(
     ------
     KanopError : a cell of `a` that is not positive and finite (which sample, which cell), a source or wall value that
         is not finite, shapes or walls that do not fit the grid, a residual that stays above the tolerance
-
-    Gradients do not pass through it.
 
     References: Wesseling (1988), doi:10.1137/0909032; Concus and Golub (1973), doi:10.1137/0710092 (fast Poisson
     solvers as preconditioners).
@@ -120,7 +120,7 @@ def darcy_flux(
 def darcy_residual(
     a: Float[Tensor, "b 1 *x"],
     u: Float[Tensor, "b 1 *x"],
-    f: Float[Tensor, "..."] | float,
+    f: Source,
     grid: Grid,
     walls: Walls = 0.0,
 ) -> Float[Tensor, "b 1 *x"]:
