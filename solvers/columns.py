@@ -15,7 +15,7 @@ from torch import Tensor
 __all__ = ["by_columns", "from_columns", "to_columns"]
 
 
-def by_columns(u_hat: Shaped[Tensor, "... k"], ndim: int, columns: int) -> Shaped[Tensor, "... k"]:
+def by_columns(u_hat: Shaped[Tensor, "... k"], ndim: int, columns: int) -> Shaped[Tensor, "... m"]:
     """The first `columns` columns, each in one piece of memory: so do FFTs along the other axes leave them.
 
     Point-wise products of tensors in different orders take several times longer.

@@ -56,7 +56,7 @@ class NavierStokes2D(Equation):
 
     nu: float
     drag: float = 0.0
-    hyperviscosity: tuple[float, int] | None = None
+    hyperviscosity: tuple[float, float] | None = None
     forcing: Forcing | None = None
 
     channels = ("vorticity",)
@@ -104,7 +104,7 @@ class NavierStokes2D(Equation):
         rate = rate + self.drag * omega
         if self.hyperviscosity is not None:
             rough = omega
-            for _ in range(self.hyperviscosity[1]):
+            for _ in range(int(self.hyperviscosity[1])):
                 rough = -D.laplacian(rough)
             rate = rate + self.hyperviscosity[0] * rough
         if self.forcing is not None:
