@@ -257,6 +257,17 @@ def test_a_force_may_depend_on_time(steps):
     assert relative(run.u[1, 1, 0], expected * torch.sin(GRID.mesh()[0] + 2 * GRID.mesh()[1])) < 1e-7
 
 
+def test_samples_may_be_at_different_times_in_one_chunk_or_in_several(monkeypatch):
+    """The controller steps samples together whose clocks differ: each feels the force of its own time."""
+    stepper = Stepper(NavierStokes2D(0.2, forcing=Pulse()), GRID, "etdrk4")
+    u_hat, times = GRID.to_spectral(flow(batch=3)), torch.tensor([0.1, 0.9, 2.0], dtype=torch.float64)
+    alone = torch.cat([stepper.increment(u_hat[i : i + 1], float(t), 0.1) for i, t in enumerate(times)])
+    for chunk in (2**30, 1):
+        monkeypatch.setattr(sys.modules[Stepper.__module__], "CHUNK", chunk)
+        together = stepper.increment(u_hat, times.reshape(3, 1, 1, 1), 0.1)
+        torch.testing.assert_close(together, alone, rtol=0, atol=1e-14)
+
+
 def test_single_precision_stays_near_double():
     equation, u0 = NavierStokes2D(0.01, forcing=KolmogorovForcing(2.0)), flow()
     single = solve(equation, u0, Grid((32, 32), BOX, dtype="float32"), [0, 1], dt=1 / 64)
