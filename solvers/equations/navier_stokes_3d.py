@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -154,7 +154,7 @@ class NavierStokes3D(Equation):
     def vorticity(self, u: Float[Tensor, "... 3 nx ny nz"], grid: Grid) -> Float[Tensor, "... 3 nx ny nz"]:
         """ω = ∇×u."""
         ik, _ = _symbols(grid, grid.spectral_shape[-1])
-        return grid.to_physical(torch.stack(_curl(ik, grid.to_spectral(u)), -4))
+        return grid.to_physical(torch.stack(_cross(ik.unbind(0), grid.to_spectral(u).unbind(-4)), -4))
 
     def constrain(self, u: Float[Tensor, "... 3 nx ny nz"], grid: Grid) -> Float[Tensor, "... 3 nx ny nz"]:
         """The nearest state that the equation allows: its divergence is zero."""
@@ -193,15 +193,14 @@ class NavierStokes3D(Equation):
     def _push(self, u_hat: Tensor, ik: Tensor, grid: Grid, t: float | Tensor) -> Tensor:
         """u×ω + ∇·(2ν_t S) + f, not projected."""
         columns = u_hat.shape[-1]
-        fields = [*u_hat.unbind(1), *_curl(ik, u_hat)]
+        fields = [*u_hat.unbind(1), *_cross(ik.unbind(0), u_hat.unbind(1))]
         if self.closure is not None:
             fields += [(ik[i] * u_hat[:, j] + ik[j] * u_hat[:, i]) / 2 for i, j in PAIRS]
-        velocity, vorticity, *strain = from_columns(torch.stack(fields, 1), grid.shape).split(3, 1)
-        products = torch.linalg.cross(velocity, vorticity, dim=1)
+        values = from_columns(torch.stack(fields, 1), grid.shape).unbind(1)
+        products = _cross(values[:3], values[3:6])
         if self.closure is not None:
-            stress = self.closure.stress(torch.cat(strain, 1).unbind(1))
-            products = torch.cat([products, torch.stack(stress, 1)], 1)
-        products_hat = to_columns(products, 3, columns)
+            products += self.closure.stress(values[6:])
+        products_hat = to_columns(torch.stack(products, 1), 3, columns)
         push = products_hat[:, :3]
         if self.closure is not None:
             tau = products_hat[:, 3:]
@@ -210,10 +209,9 @@ class NavierStokes3D(Equation):
         return push if self.forcing is None else push + force_hat(self.forcing, grid, self.degree, t)[..., :columns]
 
 
-def _curl(ik: Tensor, u_hat: Tensor) -> tuple[Tensor, ...]:
-    x, y, z = ik
-    u, v, w = u_hat.unbind(-4)
-    return y * w - z * v, z * u - x * w, x * v - y * u
+def _cross(a: Sequence[Tensor], b: Sequence[Tensor]) -> list[Tensor]:
+    """a × b by components: several times faster than torch.linalg.cross along an axis that is not the last."""
+    return [(a[i] * b[j]).addcmul_(a[j], b[i], value=-1) for i, j in ((1, 2), (2, 0), (0, 1))]
 
 
 def _pair(i: int, j: int) -> int:
