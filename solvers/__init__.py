@@ -1,5 +1,6 @@
 """Floor 1: grids, random fields, equations, integrators. Numerics only, nothing that learns."""
 
+from kanop.solvers.darcy import DarcySolution, darcy_flux, darcy_residual, solve_darcy
 from kanop.solvers.derivatives import GridDerivatives
 from kanop.solvers.equation import Derivatives, Equation
 from kanop.solvers.equations import (
@@ -7,6 +8,7 @@ from kanop.solvers.equations import (
     AllenCahn,
     Burgers,
     Burgers2D,
+    Darcy,
     Diffusion,
     FisherKPP,
     FitzHughNagumo,
@@ -14,13 +16,19 @@ from kanop.solvers.equations import (
     GrayScott,
     KortewegDeVries,
     KuramotoSivashinsky,
+    NavierStokes2D,
+    NavierStokes3D,
     NonlinearSchroedinger,
+    Smagorinsky,
     Wave,
 )
 from kanop.solvers.errors import DataError, KanopError, SolverDiverged
 from kanop.solvers.etdrk import SCHEMES
 from kanop.solvers.fields import FieldSpec, Trajectory
+from kanop.solvers.finite_volumes import CellDerivatives
+from kanop.solvers.forcing import FNOForcing, Forcing, KolmogorovForcing
 from kanop.solvers.grid import Grid
+from kanop.solvers.poisson import solve_helmholtz, solve_poisson
 from kanop.solvers.random_fields import GaussianRandomField
 from kanop.solvers.solve import solve
 
@@ -30,24 +38,38 @@ __all__ = [
     "AllenCahn",
     "Burgers",
     "Burgers2D",
+    "CellDerivatives",
+    "Darcy",
+    "DarcySolution",
     "DataError",
     "Derivatives",
     "Diffusion",
     "Equation",
+    "FNOForcing",
     "FieldSpec",
     "FisherKPP",
     "FitzHughNagumo",
+    "Forcing",
     "GaussianRandomField",
     "GinzburgLandau",
     "GrayScott",
     "Grid",
     "GridDerivatives",
     "KanopError",
+    "KolmogorovForcing",
     "KortewegDeVries",
     "KuramotoSivashinsky",
+    "NavierStokes2D",
+    "NavierStokes3D",
     "NonlinearSchroedinger",
+    "Smagorinsky",
     "SolverDiverged",
     "Trajectory",
     "Wave",
+    "darcy_flux",
+    "darcy_residual",
     "solve",
+    "solve_darcy",
+    "solve_helmholtz",
+    "solve_poisson",
 ]

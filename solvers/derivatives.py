@@ -23,7 +23,7 @@ class GridDerivatives(Derivatives):
     ----------
     fields : values (b, t, *x) by name
     times : (t,) times of the frames, at least `order` + 1 of them
-    grid : a periodic grid
+    grid : the grid of the frames; at walls it has derivatives of even order only
     order : accuracy of the time stencil; the `order` + 1 nearest frames are used, one-sided at the ends
 
     Products of fields are formed at the grid's points: resolve the product, or the derivative is aliased.
@@ -36,10 +36,6 @@ class GridDerivatives(Derivatives):
         grid: Grid,
         order: int = 4,
     ) -> None:
-        check(
-            set(grid.boundaries) == {"periodic"},
-            f"FFT derivatives need periodic axes, got boundaries {grid.boundaries}",
-        )
         self._fields, self._grid, self._times = dict(fields), grid, times
         self._time_matrix = finite_difference_matrix(times, order)
 

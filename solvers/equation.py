@@ -112,6 +112,9 @@ class Equation(ABC):
     degree: ClassVar[int]
     """Polynomial degree of N in u: sets the dealiasing (2 for quadratic terms)."""
 
+    skips_columns: ClassVar[bool] = False
+    """Whether `nonlinear` takes and gives spectra without the columns that dealiasing drops (`solvers/columns.py`)."""
+
     @abstractmethod
     def linear(self, grid: Grid) -> Inexact[Tensor, "*c_k"]:
         """Symbol of L: (c, *k), one value a mode, or (c, c, *k), a matrix a mode that mixes the channels."""
@@ -126,6 +129,10 @@ class Equation(ABC):
 
     def check_start(self, u0: Float[Tensor, "b c *x"], grid: Grid) -> None:  # noqa: B027 (a hook, nothing to do here)
         """Raise KanopError where `u0` or `grid` is none for this equation; the base equation takes all."""
+
+    def constrain(self, u: Float[Tensor, "... c *x"], grid: Grid) -> Float[Tensor, "... c *x"]:
+        """The nearest state that the equation allows; the base equation allows all."""
+        return u
 
     def supply(self, u: Float[Tensor, "... c *x"], grid: Grid) -> dict[str, Tensor]:
         """Auxiliary fields, found from the evolved ones on a grid; the base equation has none."""

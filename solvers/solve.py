@@ -88,7 +88,7 @@ class Stepper:
         self._linear = equation.linear(grid.to(dtype=torch.float64))
         # Dealiasing empties the last columns of the half spectrum: an equation that allows it is stepped without them.
         used = self.mask.reshape(-1, self.mask.shape[-1]).any(0)
-        self._columns = int(used.sum()) if getattr(equation, "skips_columns", False) else len(used)
+        self._columns = int(used.sum()) if equation.skips_columns else len(used)
         self.coefficients = lru_cache(maxsize=64)(self._coefficients)
         if grid.device.type == "cpu":
             keep_freed_memory()

@@ -52,7 +52,7 @@ def check_equation(equation: Equation, grid: Grid | None = None, seed: int = 0) 
 def _field(equation: Equation, grid: Grid, seed: int, keep: Bool[Tensor, "*k"]) -> Float[Tensor, "1 c *x"]:
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(1, len(equation.channels), *grid.shape, generator=generator, dtype=torch.float64)
-    u = grid.to_physical(keep * grid.to_spectral(noise))
+    u = equation.constrain(grid.to_physical(keep * grid.to_spectral(noise)), grid)
     return u / u.std()
 
 

@@ -4,6 +4,7 @@ from kanop.solvers.equations.advection import Advection
 from kanop.solvers.equations.allen_cahn import AllenCahn
 from kanop.solvers.equations.burgers import Burgers
 from kanop.solvers.equations.burgers_2d import Burgers2D
+from kanop.solvers.equations.darcy import Darcy
 from kanop.solvers.equations.diffusion import Diffusion
 from kanop.solvers.equations.fisher_kpp import FisherKPP
 from kanop.solvers.equations.fitzhugh_nagumo import FitzHughNagumo
@@ -11,6 +12,8 @@ from kanop.solvers.equations.ginzburg_landau import GinzburgLandau
 from kanop.solvers.equations.gray_scott import GrayScott
 from kanop.solvers.equations.kdv import KortewegDeVries
 from kanop.solvers.equations.kuramoto_sivashinsky import KuramotoSivashinsky
+from kanop.solvers.equations.navier_stokes import NavierStokes2D
+from kanop.solvers.equations.navier_stokes_3d import NavierStokes3D, Smagorinsky
 from kanop.solvers.equations.schroedinger import NonlinearSchroedinger
 from kanop.solvers.equations.wave import Wave
 
@@ -19,6 +22,7 @@ __all__ = [
     "AllenCahn",
     "Burgers",
     "Burgers2D",
+    "Darcy",
     "Diffusion",
     "FisherKPP",
     "FitzHughNagumo",
@@ -26,6 +30,9 @@ __all__ = [
     "GrayScott",
     "KortewegDeVries",
     "KuramotoSivashinsky",
+    "NavierStokes2D",
+    "NavierStokes3D",
     "NonlinearSchroedinger",
+    "Smagorinsky",
     "Wave",
 ]

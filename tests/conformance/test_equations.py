@@ -12,12 +12,15 @@ from kanop.solvers import (
     Diffusion,
     FisherKPP,
     FitzHughNagumo,
+    FNOForcing,
     GinzburgLandau,
     GrayScott,
     Grid,
     KanopError,
     KortewegDeVries,
     KuramotoSivashinsky,
+    NavierStokes2D,
+    NavierStokes3D,
     NonlinearSchroedinger,
     Wave,
 )
@@ -38,6 +41,9 @@ EQUATIONS = [
     KortewegDeVries(1.0, -0.01),
     KuramotoSivashinsky(),
     KuramotoSivashinsky("combustion"),
+    NavierStokes2D(0.0),
+    NavierStokes2D(0.01, drag=0.1, hyperviscosity=(1e-6, 2), forcing=FNOForcing()),
+    NavierStokes3D(0.02),
     NonlinearSchroedinger(),
     NonlinearSchroedinger(2.0, -0.7),
     Wave(1.5),
@@ -45,7 +51,7 @@ EQUATIONS = [
 GRIDS = {
     1: [Grid((48,)), Grid((45,), (2.0,))],
     2: [Grid((24, 20), (1.0, 3.0)), Grid((15, 18), (2.0, 1.0))],
-    3: [Grid((10, 9, 8), (1.0, 2.0, 1.5))],
+    3: [Grid((12, 9, 10), (1.0, 2.0, 1.5))],
 }
 
 
