@@ -36,6 +36,7 @@ class FisherKPP(Equation):
 
     Examples
     --------
+    >>> import torch
     >>> from kanop.solvers import Grid, solve
     >>> grid = Grid((16,))
     >>> u = solve(FisherKPP(1.0, 1.0), torch.full((1, 1, 16), 0.5), grid, times=[0.0, 2.0], dt=0.05)

