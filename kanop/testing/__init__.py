@@ -3,5 +3,6 @@
 from kanop.testing.equation import check_equation
 from kanop.testing.loss import check_loss
 from kanop.testing.operator import check_operator
+from kanop.testing.order import Convergence, check_order, observed_order
 
-__all__ = ["check_equation", "check_loss", "check_operator"]
+__all__ = ["Convergence", "check_equation", "check_loss", "check_operator", "check_order", "observed_order"]

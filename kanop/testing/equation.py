@@ -26,7 +26,7 @@ def check_equation(equation: Equation, grid: Grid | None = None, seed: int = 0) 
     Parameters
     ----------
     equation : any `Equation`, yours too
-    grid : a periodic grid in double precision; default 48 points an axis on the unit box
+    grid : a periodic grid in double precision; default 48 points an axis on the unit box, 24 in space
     seed : of the random fields
 
     Raises
@@ -38,7 +38,7 @@ def check_equation(equation: Equation, grid: Grid | None = None, seed: int = 0) 
     >>> from kanop.solvers import Burgers
     >>> check_equation(Burgers(nu=0.1))
     """
-    grid = grid or Grid((48,) * min(equation.ndim))
+    grid = grid or default_grid(equation)
     u = _field(equation, grid, seed, grid.dealias_mask(2 * equation.degree))
     rate_hat = _rate(equation, u, grid)
     rate = grid.to_physical(rate_hat)
@@ -47,6 +47,22 @@ def check_equation(equation: Equation, grid: Grid | None = None, seed: int = 0) 
     _require_degree(equation, grid, seed, scale)
     _require_residual(equation, u, rate, grid, scale)
     _require_invariants(equation, u, grid)
+
+
+def default_grid(equation: Equation) -> Grid:
+    """The unit box in the fewest dimensions that the equation has, 48 points an axis, 24 in space."""
+    axes = min(equation.ndim)
+    return Grid((48 if axes < 3 else 24,) * axes)
+
+
+def smooth_state(equation: Equation, grid: Grid, seed: int) -> tuple[Float[Tensor, "1 c *x"], float]:
+    """A random state whose spectrum falls like e^{−|m|²/2}, and a time in which it changes by about a third."""
+    size = sum((m.abs() ** 2).reshape(k.shape) for m, k in zip(grid.modes, grid.k, strict=True))
+    u = _field(equation, grid, seed, grid.dealias_mask(2 * equation.degree))
+    u = grid.to_physical(torch.exp(-0.5 * size) * grid.to_spectral(u))  # type: ignore[arg-type]
+    u = u / u.std()
+    rate = grid.to_physical(_rate(equation, u, grid))
+    return u, 0.3 * float(u.norm() / rate.norm())
 
 
 def _field(equation: Equation, grid: Grid, seed: int, keep: Bool[Tensor, "*k"]) -> Float[Tensor, "1 c *x"]:

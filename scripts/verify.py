@@ -1,0 +1,105 @@
+"""`kanop verify equation=NAME`: the laws of an equation, one by one, and the order of every scheme on it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kanop.solvers import Equation, Grid
+    from kanop.testing import Convergence
+
+
+def verify(config: dict[str, Any]) -> None:
+    """Check one equation, ours or the user's, and draw its convergence; a broken law ends with its name."""
+    from kanop.scripts.console import say, stage
+    from kanop.testing import check_equation, check_order, observed_order
+
+    equation = make_equation(config["equation"], config["constants"] or {})
+    grid = _grid(equation, config["points"], config["lengths"])
+    with stage(f"laws of {equation}"):
+        check_equation(equation, grid, config["seed"])
+    with stage("order of the schemes"):
+        results = observed_order(equation, grid, config["seed"])
+    for result in results:
+        errors = ", ".join(f"{error:.1e}" for error in result.errors)
+        order = "exact, or below rounding" if result.slope is None else f"order {result.slope:.2f} of {result.nominal}"
+        say(f"   {result.scheme}  {order}; errors under halvings of dt: {errors}")
+    path = Path(config["picture"] or f"{type(equation).__name__.lower()}-order.png")
+    _draw(results, str(equation), path)
+    say(f"wrote {path}")
+    check_order(results)
+    say(f"{type(equation).__name__} keeps every law")
+
+
+def make_equation(name: str | None, constants: dict[str, Any]) -> Equation:
+    """The equation of a class of kanop.solvers, whatever the case of its letters, or of a dotted path."""
+    from kanop import solvers
+    from kanop.solvers.errors import check, nearest
+
+    shipped = {
+        n.lower(): getattr(solvers, n) for n in solvers.__all__ if _concrete(getattr(solvers, n), solvers.Equation)
+    }
+    check(name is not None, f"verify needs equation=NAME, one of {', '.join(sorted(shipped))}, or package.module.Class")
+    name = str(name)
+    if "." in name:
+        found = _imported(name)
+        check(_concrete(found, solvers.Equation), f"equation={name} is no subclass of kanop.solvers.Equation")
+    else:
+        check(name.lower() in shipped, nearest(name.lower(), shipped, "equation"))
+        found = shipped[name.lower()]
+    parameters = inspect.signature(found).parameters
+    for key in constants:
+        check(key in parameters, nearest(key, parameters, f"constant of {found.__name__}"))
+    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in constants]
+    check(not missing, f"{found.__name__} needs constants={{{', '.join(f'{n}: …' for n in missing)}}}")
+    return found(**constants)
+
+
+def _concrete(thing: Any, base: type) -> bool:
+    return inspect.isclass(thing) and issubclass(thing, base) and not inspect.isabstract(thing)
+
+
+def _imported(path: str) -> Any:
+    from kanop.solvers.errors import KanopError
+
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise KanopError(f"equation={path} cannot be imported: {error}; is its folder on PYTHONPATH?") from None
+
+
+def _grid(equation: Equation, points: Sequence[int] | None, lengths: Sequence[float] | None) -> Grid:
+    from kanop.solvers import Grid
+    from kanop.testing.equation import default_grid
+
+    return Grid(points or default_grid(equation).shape, lengths)
+
+
+def _draw(results: Sequence[Convergence], title: str, path: Path) -> None:
+    """Errors over dt in logarithmic axes, each scheme with its nominal slope."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for result in results:
+        (line,) = axes.loglog(result.dt, [max(e, 1e-17) for e in result.errors], "o-", label=result.scheme)
+        guide = [result.errors[0] * (h / result.dt[0]) ** result.nominal for h in result.dt]
+        axes.loglog(result.dt, [max(g, 1e-17) for g in guide], ":", color=line.get_color(), linewidth=1)
+    axes.set(xlabel="time step dt", ylabel="relative L2 error", title=title)
+    axes.legend(title="dotted: nominal order")
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    try:
+        from kanop.cli import main
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"{error}; install kanop first: `make dev`, or `pip install -e .` in its folder") from None
+    import sys
+
+    main(["verify", *sys.argv[1:]], script=[sys.argv[0]])
