@@ -8,12 +8,14 @@ import os
 import platform
 import subprocess
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 __all__ = ["describe", "read_rows", "same_cell"]
 
-_PACKAGES = ("torch", "neuraloperator", "numpy", "lightning")
+_PACKAGES = ("torch", "neuraloperator", "numpy", "scipy", "lightning", "pytorch-optimizer")
+_PEERS = ("pyamg",)
 
 
 def describe(command: str, cell: dict[str, Any]) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def describe(command: str, cell: dict[str, Any]) -> dict[str, Any]:
         "command": command,
         "code": _git("rev-parse", "--short=12", "HEAD") + ("+changes" if _git("status", "--porcelain", "-uno") else ""),
         "config": hashlib.sha256(json.dumps(cell, sort_keys=True).encode()).hexdigest()[:12],
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in (*_PACKAGES, *_peers())}},
         "machine": f"{_processor()}, {os.cpu_count()} cores",
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 1),
@@ -39,6 +41,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def same_cell(cell: dict[str, Any], row: dict[str, Any]) -> bool:
     """Whether `row` holds the numbers of `cell`: every setting of the cell is the row's."""
     return all(row.get(key) == value for key, value in cell.items())
+
+
+def _peers() -> list[str]:
+    """The peers that are installed here."""
+    return [name for name in _PEERS if find_spec(name)]
 
 
 def _git(*words: str) -> str:
