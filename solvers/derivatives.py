@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.solvers.equation import Derivatives, Equation
-from kanop.solvers.errors import KanopError, check, nearest
+from kanop.solvers.errors import check
 from kanop.solvers.fields import Trajectory
 from kanop.solvers.grid import Grid
 
@@ -45,11 +45,6 @@ class GridDerivatives(Derivatives):
         named = dict(zip(trajectory.channels, trajectory.u.unbind(2), strict=True))
         named |= equation.supply(trajectory.u, trajectory.grid)
         return cls(named, trajectory.times, trajectory.grid, order)
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._fields:
-            raise KanopError(nearest(name, self._fields, "field"))
-        return self._fields[name]
 
     @property
     def ndim(self) -> int:

@@ -18,7 +18,7 @@ from typing import ClassVar
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.errors import KanopError, check
+from kanop.solvers.errors import KanopError, check, nearest
 from kanop.solvers.grid import Grid
 
 __all__ = ["Derivatives", "Equation"]
@@ -30,9 +30,13 @@ class Derivatives(ABC):
     All tensors that one D hands out have one shape; they may be combined point by point and differentiated again.
     """
 
-    @abstractmethod
+    _fields: Mapping[str, Tensor]
+
     def __getitem__(self, name: str) -> Tensor:
         """The field `name`, an evolved or an auxiliary one, or a given coefficient."""
+        if name not in self._fields:
+            raise KanopError(nearest(name, self._fields, "field"))
+        return self._fields[name]
 
     @property
     @abstractmethod

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.solvers.equation import Derivatives
-from kanop.solvers.errors import KanopError, check, nearest
+from kanop.solvers.errors import KanopError, check
 from kanop.solvers.grid import Grid
 
 __all__ = ["CellDerivatives", "FaceOperator", "Walls", "conductances", "face_fluxes", "flux_divergence", "wall_values"]
@@ -97,11 +97,6 @@ class CellDerivatives(Derivatives):
 
     def __init__(self, fields: Mapping[str, Float[Tensor, "b *x"]], grid: Grid, walls: Walls = 0.0) -> None:
         self._fields, self._grid, self._walls = dict(fields), grid, walls
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._fields:
-            raise KanopError(nearest(name, self._fields, "field"))
-        return self._fields[name]
 
     @property
     def ndim(self) -> int:

@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.solvers import Derivatives, KanopError
-from kanop.solvers.errors import nearest
+from kanop.solvers import Derivatives
 
 __all__ = ["AutogradDerivatives"]
 
@@ -33,11 +32,6 @@ class AutogradDerivatives(Derivatives):
         self._time = time.detach().requires_grad_()
         self._coordinates = tuple(x.detach().requires_grad_() for x in coordinates)
         self._fields = {name: f(self._time, *self._coordinates) for name, f in functions.items()}
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._fields:
-            raise KanopError(nearest(name, self._fields, "field"))
-        return self._fields[name]
 
     @property
     def ndim(self) -> int:
