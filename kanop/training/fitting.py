@@ -96,7 +96,7 @@ def fit(
     _check_before(emulator, strategy, trainer, seed)
     _claim(run, resume)
     module = Fitting(emulator, loss, strategy, optim, seed, trainer.max_steps, trainer.log_every_steps, augment)
-    module.description = _description(emulator, loss, strategy, optim, trainer, augment, seed, config)
+    module.description = _description(emulator, loss, strategy, optim, trainer, augment, seed, config or {})
     with lock(run), _quiet(), torch.random.fork_rng(devices=[]), _threads(trainer.threads):
         start = run / LAST if resume and (run / LAST).exists() else None
         until = 0
@@ -194,10 +194,9 @@ def _description(
     trainer: TrainerConfig,
     augment: Mirror | None,
     seed: int,
-    config: Mapping[str, Any] | None,
+    config: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Plain values that say which run this is."""
-    config = config or {}
     operator, tree = type(getattr(emulator, "operator", emulator)), model_tree(emulator, config.get("operator"))
     return {
         "class": f"{operator.__module__}.{operator.__qualname__}",

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from kanop.losses import Sobolev
 from kanop.operators import Emulator
 from kanop.solvers import Grid
+from kanop.solvers.errors import check
 from kanop.training.augment import Mirror
 from kanop.training.config import OptimConfig
 from kanop.training.optimisers import Twins, adamw, soap
@@ -100,6 +101,11 @@ class Fitting(lightning.LightningModule):
         parameters = [p for p in self.parameters() if p.requires_grad]
         if self.optim.method == "soap":
             self._twins = Twins(parameters)
+            # Scaled gradients are brought back through the optimiser, before the views have theirs.
+            scaled = self.trainer.precision == "16-mixed" and self._twins.pairs
+            check(
+                not scaled, "optim=soap takes no complex weights in 16-mixed: use precision=bf16-mixed or optim=adamw"
+            )
             return soap(self.optim, self._twins.of(parameters))
         # One kernel for all weights where there is one: not for complex weights, nor where gradients are scaled.
         fused = self.trainer.precision != "16-mixed" and all(p.is_floating_point() for p in parameters)
