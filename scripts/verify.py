@@ -52,6 +52,7 @@ def make_equation(name: str | None, constants: dict[str, Any]) -> Equation:
         check(name.lower() in shipped, nearest(name.lower(), shipped, "equation"))
         found = shipped[name.lower()]
     parameters = inspect.signature(found).parameters
+    check(isinstance(constants, dict), f"constants are pairs, as constants={{nu: 0.1}}, got constants={constants}")
     for key in constants:
         check(key in parameters, nearest(key, parameters, f"constant of {found.__name__}"))
     missing = [n for n, p in parameters.items() if p.default is p.empty and n not in constants]

@@ -51,6 +51,7 @@ def test_a_users_equation_is_found_and_its_error_is_named(folder, capsys):
         (["equation=burgerz"], "did you mean"),
         (["equation=burgers"], "Burgers needs constants={nu: …}"),
         (["equation=burgers", "constants={mu: 0.1}"], "unknown constant of Burgers 'mu'"),
+        (["equation=burgers", "constants=3"], "constants are pairs, as constants={nu: 0.1}, got constants=3"),
         (["equation=nowhere.Mine"], "cannot be imported"),
         (["equation=my_equations.dataclass"], "no subclass of kanop.solvers.Equation"),
     ],
