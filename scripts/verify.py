@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 def verify(config: dict[str, Any]) -> None:
     """Check one equation, ours or the user's, and draw its convergence; a broken law ends with its name."""
     from kanop.scripts.console import say, stage
+    from kanop.solvers.errors import check
     from kanop.testing import check_equation, check_order, observed_order
 
-    equation = make_equation(config["equation"], config["constants"] or {})
+    constants = config["constants"] or {}
+    check(isinstance(constants, dict), f"constants are pairs, as constants={{nu: 0.1}}, got constants={constants}")
+    equation = make_equation(config["equation"], constants)
     grid = _grid(equation, config["points"], config["lengths"])
     with stage(f"laws of {equation}"):
         check_equation(equation, grid, config["seed"])
@@ -52,7 +55,6 @@ def make_equation(name: str | None, constants: dict[str, Any]) -> Equation:
         check(name.lower() in shipped, nearest(name.lower(), shipped, "equation"))
         found = shipped[name.lower()]
     parameters = inspect.signature(found).parameters
-    check(isinstance(constants, dict), f"constants are pairs, as constants={{nu: 0.1}}, got constants={constants}")
     for key in constants:
         check(key in parameters, nearest(key, parameters, f"constant of {found.__name__}"))
     missing = [n for n, p in parameters.items() if p.default is p.empty and n not in constants]
