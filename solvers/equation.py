@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import ClassVar
 
 from jaxtyping import Float, Inexact
@@ -21,7 +22,10 @@ from torch import Tensor
 from kanop.solvers.errors import KanopError, check, nearest
 from kanop.solvers.grid import Grid
 
-__all__ = ["Derivatives", "Equation"]
+__all__ = ["Constant", "Derivatives", "Equation", "trainable"]
+
+Constant = float | Tensor
+"""A physical constant: a number, or a tensor of one element that gradients flow to."""
 
 
 class Derivatives(ABC):
@@ -149,3 +153,11 @@ class Equation(ABC):
     def exact(self, u0: Float[Tensor, "c n"], grid: Grid) -> Callable[..., Tensor]:
         """A differentiable function (t, *x) ↦ u that starts as `u0`, for equations that have one."""
         raise KanopError(f"{type(self).__name__} has no exact solution for given initial values")
+
+
+def trainable(thing: object) -> bool:
+    """Whether gradients flow to a constant of an equation or a force, or of what they consist of."""
+    if isinstance(thing, Tensor):
+        return thing.requires_grad
+    parts = [getattr(thing, field.name) for field in fields(thing)] if is_dataclass(thing) else []
+    return any(map(trainable, [*parts, *(thing if isinstance(thing, tuple) else ())]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from torch import Tensor
+
 __all__ = ["DataError", "KanopError", "SolverDiverged", "check", "nearest"]
 
 
@@ -35,7 +37,7 @@ class SolverDiverged(KanopError):
         return type(self), (self.sample, self.time, self.dt, self.hint)
 
 
-def check(condition: bool, message: str, error: type[KanopError] = KanopError) -> None:
+def check(condition: bool | Tensor, message: str, error: type[KanopError] = KanopError) -> None:
     """Raise `error(message)` unless `condition` holds."""
     if not condition:
         raise error(message)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from kanop.solvers.equation import Constant, trainable
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -49,7 +50,7 @@ class FNOForcing(Forcing):
     [0.10000000149011612]
     """
 
-    amplitude: float = 0.1
+    amplitude: Constant = 0.1
     steady = True
 
     def __call__(self, t: float | Tensor, *x: Tensor) -> Tensor:
@@ -76,7 +77,7 @@ class KolmogorovForcing(Forcing):
     """
 
     k: float = 4.0
-    amplitude: float = 1.0
+    amplitude: Constant = 1.0
     steady = True
 
     def __call__(self, t: float | Tensor, *x: Tensor) -> Tensor:
@@ -94,7 +95,9 @@ def force_hat(forcing: Forcing, grid: Grid, degree: int, t: float | Tensor) -> C
     KanopError : a steady force that the modes kept for `degree` do not hold
     """
     if forcing.steady:
-        return _steady(forcing, grid, degree)
+        # A kept spectrum would keep the graph of its first use, too.
+        make = _steady.__wrapped__ if trainable(forcing) else _steady
+        return make(forcing, grid, degree)
     return grid.to_spectral(_values(forcing, grid, t[:, 0] if isinstance(t, Tensor) else t))
 
 

@@ -52,7 +52,8 @@ def block_phi(j: int, z: Inexact[Tensor, "c c *k"]) -> Inexact[Tensor, "c c *k"]
     c = 2: φ_j(Z) = φ_j(λ₁) I + φ_j[λ₁, λ₂] (Z − λ₁ I) with the divided difference over the eigenvalues. c > 2: a Taylor
     polynomial of Z/2^s with ‖Z‖/2^s ≤ 1, then s doublings; entries are right to |λ|ε of the largest one.
     """
-    return _newton(j, z) if len(z) == 2 else _doublings(j, z)
+    # The root of equal eigenvalues has no derivative, polynomials of Z have.
+    return _newton(j, z) if len(z) == 2 and not z.requires_grad else _doublings(j, z)
 
 
 def _newton(j: int, z: Inexact[Tensor, "2 2 *k"]) -> Inexact[Tensor, "2 2 *k"]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import torch
@@ -14,15 +13,13 @@ from torch import Tensor
 from kanop.solvers.columns import by_columns
 from kanop.solvers.control import controlled_steps
 from kanop.solvers.equation import Equation
-from kanop.solvers.errors import KanopError, SolverDiverged, check, nearest
+from kanop.solvers.errors import KanopError, check, nearest
 from kanop.solvers.etdrk import SCHEMES, Coefficients, coefficients, increment
 from kanop.solvers.fields import Trajectory
 from kanop.solvers.grid import Grid
+from kanop.solvers.marching import march
 
 __all__ = ["Stepper", "solve"]
-
-# Steps between two looks at whether the state is still finite: a look waits for the device.
-LOOK_EVERY = 32
 
 # Bytes of spectrum that go through a step together on a CPU: the stages of a step then stay in its caches.
 CHUNK = 5 * 2**17
@@ -69,12 +66,12 @@ def solve(
     )
     stepper = Stepper(equation, grid, scheme)
     u_hat = stepper.mask * grid.to_spectral(u0.to(grid.device, grid.dtype))
-    frames = grid.to_physical(u_hat).new_empty((len(u0), len(times), *u0.shape[1:]))
-    frames[:, 0] = grid.to_physical(u_hat)
-    if tolerance is not None:
-        steps = controlled_steps(stepper, u_hat, times, tolerance, frames)
+    if dt is not None:
+        frames, count = march(stepper, u_hat, times, dt)
+        steps = torch.full((len(u0),), count)
     else:
-        steps = _given_steps(stepper, u_hat, times, schedule(times, dt), frames)  # type: ignore[arg-type]
+        frames = grid.to_physical(u_hat)[:, None].repeat_interleave(len(times), 1)
+        steps = controlled_steps(stepper, u_hat, times, tolerance, frames)  # type: ignore[arg-type]
     moments = torch.tensor(times, dtype=torch.float64, device=grid.device)
     return Trajectory(frames, moments, grid, equation.channels, steps)
 
@@ -113,6 +110,17 @@ class Stepper:
         change = parts[0] if len(parts) == 1 else torch.cat(parts)
         return torch.nn.functional.pad(change, (0, u_hat.shape[-1] - self._columns))
 
+    def advance(
+        self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float, history: Sequence[Tensor] = ()
+    ) -> tuple[Inexact[Tensor, "b c *k"], Sequence[Tensor]]:
+        """u(t + h) − u(t) on the main line, and what the scheme remembers for the next step (multistep ones alone)."""
+        return self.increment(u_hat, t, h), history
+
+    def keep_coefficients(self, steps: Iterable[float]) -> None:
+        """Make those of `steps` now; others each time anew: a step that backward repeats must repeat its graph."""
+        table = {h: self._coefficients(h) for h in steps}
+        self.coefficients = lambda h: table[h] if h in table else self._coefficients(h)  # type: ignore[assignment]
+
     def _nonlinear(self, u_hat: Tensor, t: float | Tensor) -> Tensor:
         return self.equation.nonlinear(u_hat, self.grid, t)
 
@@ -125,57 +133,6 @@ def keep_freed_memory() -> None:
     system, which takes longer than to compute it (2-4 times a step). Other allocators take no notice.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)
-
-
-def schedule(times: Sequence[float], dt: float | Sequence[Sequence[float]]) -> Iterator[tuple[float, float]]:
-    """The (t, h) of every given step. The last step of a segment is cut to end on its `until`."""
-    segments = [(times[-1], float(dt))] if isinstance(dt, int | float) else [(float(u), float(h)) for u, h in dt]
-    ends = [times[0], *(until for until, _ in segments)]
-    rising = all(a < b for a, b in itertools.pairwise(ends))
-    check(
-        rising and ends[-1] >= times[-1] * (1 - 1e-12),
-        f"the steps must reach from t = {times[0]} to {times[-1]} in rising segments (until, dt), got {segments}",
-    )
-    for start, (until, h) in zip(ends, segments, strict=False):
-        check(0 < h < math.inf, f"expected a positive time step, got dt = {h}")
-        count = max(1, math.ceil((until - start) / h * (1 - 1e-12) - 1e-9))
-        for i in range(count):
-            left = until - start - i * h
-            yield start + i * h, (h if i < count - 1 or abs(left - h) < 1e-9 * h else left)
-
-
-def _given_steps(
-    stepper: Stepper, u_hat: Tensor, times: list[float], steps: Iterator[tuple[float, float]], frames: Tensor
-) -> Tensor:
-    frame, good, taken = 1, times[0], 0
-    # Kahan's compensation: without it a smaller step makes single precision worse.
-    lost = torch.zeros_like(u_hat)
-    for taken, (t, h) in enumerate(steps, start=1):
-        while frame < len(times) and times[frame] < t + h - 1e-9 * h:
-            part = stepper.increment(u_hat, t, times[frame] - t)
-            frames[:, frame] = stepper.grid.to_physical(u_hat + part)
-            frame += 1
-        change = stepper.increment(u_hat, t, h) - lost
-        previous, u_hat = u_hat, u_hat + change
-        lost = (u_hat - previous) - change
-        reached = frame < len(times) and times[frame] <= t + h + 1e-9 * h
-        if reached:
-            frames[:, frame] = stepper.grid.to_physical(u_hat)
-            frame += 1
-        done = frame == len(times)
-        if reached or done or taken % LOOK_EVERY == 0:
-            _check_finite(u_hat, good, h)
-            good = t + h
-        if done:
-            break
-    return torch.full((len(frames),), taken)
-
-
-def _check_finite(u_hat: Tensor, good: float, h: float) -> None:
-    finite = torch.isfinite(torch.view_as_real(u_hat) if u_hat.is_complex() else u_hat).flatten(1).all(1)
-    if not bool(finite.all()):
-        sample = int((~finite).nonzero()[0])
-        raise SolverDiverged(sample, good, h, f"take a smaller step (try dt = {h / 4:.2g}) or tolerance=1e-6")
 
 
 def _check_input(equation: Equation, u0: Tensor, grid: Grid, times: list[float], scheme: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -43,8 +43,8 @@ class AllenCahn(Equation):
     True
     """
 
-    diffusivity: float = 1e-4
-    rate: float = 5.0
+    diffusivity: Constant = 1e-4
+    rate: Constant = 5.0
 
     channels = ("u",)
     boundaries = ("periodic", "dirichlet", "neumann")

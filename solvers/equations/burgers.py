@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -41,7 +41,7 @@ class Burgers(Equation):
     True
     """
 
-    nu: float
+    nu: Constant
 
     channels = ("u",)
     ndim = (1,)

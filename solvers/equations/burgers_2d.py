@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -42,7 +42,7 @@ class Burgers2D(Equation):
     True
     """
 
-    nu: float
+    nu: Constant
 
     channels = ("u", "v")
     ndim = (2,)

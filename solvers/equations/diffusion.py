@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.equations.series import linear_solution
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
@@ -40,7 +40,7 @@ class Diffusion(Equation):
     True
     """
 
-    nu: float
+    nu: Constant
 
     channels = ("u",)
     boundaries = ("periodic", "dirichlet", "neumann")

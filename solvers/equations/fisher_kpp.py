@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -44,8 +44,8 @@ class FisherKPP(Equation):
     True
     """
 
-    diffusivity: float
-    rate: float
+    diffusivity: Constant
+    rate: Constant
 
     channels = ("u",)
     boundaries = ("periodic", "neumann")

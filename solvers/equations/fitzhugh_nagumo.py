@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -42,9 +42,9 @@ class FitzHughNagumo(Equation):
     True
     """
 
-    diffusivity_u: float = 1e-3
-    diffusivity_v: float = 5e-3
-    k: float = 5e-3
+    diffusivity_u: Constant = 1e-3
+    diffusivity_v: Constant = 5e-3
+    k: Constant = 5e-3
 
     channels = ("u", "v")
     boundaries = ("periodic", "neumann")

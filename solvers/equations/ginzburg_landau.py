@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -49,9 +49,9 @@ class GinzburgLandau(Equation):
     True
     """
 
-    b: float
-    c: float
-    diffusivity: float = 1.0
+    b: Constant
+    c: Constant
+    diffusivity: Constant = 1.0
 
     channels = ("u", "v")
     boundaries = ("periodic", "neumann", "dirichlet")

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -44,10 +44,10 @@ class GrayScott(Equation):
     True
     """
 
-    feed: float
-    kill: float
-    delta_a: float = 2e-5
-    delta_b: float = 1e-5
+    feed: Constant
+    kill: Constant
+    delta_a: Constant = 2e-5
+    delta_b: Constant = 1e-5
 
     channels = ("A", "B")
     boundaries = ("periodic", "neumann")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jaxtyping import Complex, Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -46,8 +46,8 @@ class KortewegDeVries(Equation):
     True
     """
 
-    steepening: float = 6.0
-    dispersion: float = 1.0
+    steepening: Constant = 6.0
+    dispersion: Constant = 1.0
 
     channels = ("u",)
     ndim = (1,)

@@ -12,7 +12,7 @@ from jaxtyping import Complex, Float, Inexact
 from torch import Tensor
 
 from kanop.solvers.columns import by_columns, from_columns, to_columns
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import KanopError, check
 from kanop.solvers.forcing import Forcing, force_hat
 from kanop.solvers.grid import Grid
@@ -54,9 +54,9 @@ class NavierStokes2D(Equation):
     True
     """
 
-    nu: float
-    drag: float = 0.0
-    hyperviscosity: tuple[float, float] | None = None
+    nu: Constant
+    drag: Constant = 0.0
+    hyperviscosity: tuple[Constant, float] | None = None
     forcing: Forcing | None = None
 
     channels = ("vorticity",)
@@ -75,7 +75,7 @@ class NavierStokes2D(Equation):
                 0 <= coefficient < math.inf and power == int(power) and power >= 2,
                 f"expected hyperviscosity (coefficient >= 0, integer power >= 2), got {self.hyperviscosity}",
             )
-            object.__setattr__(self, "hyperviscosity", (float(coefficient), int(power)))
+            object.__setattr__(self, "hyperviscosity", (coefficient, int(power)))
 
     def linear(self, grid: Grid) -> Float[Tensor, "1 kx ky"]:
         """−ν|k|² − μ − ν_h |k|^{2p}."""

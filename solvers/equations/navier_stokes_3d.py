@@ -12,7 +12,7 @@ from jaxtyping import Complex, Float, Inexact
 from torch import Tensor
 
 from kanop.solvers.columns import by_columns, from_columns, to_columns
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.equations.navier_stokes import plane_waves
 from kanop.solvers.errors import KanopError, check
 from kanop.solvers.forcing import Forcing, force_hat
@@ -40,7 +40,7 @@ class Smagorinsky:
     """
 
     width: float
-    constant: float = 0.17
+    constant: Constant = 0.17
 
     def __post_init__(self) -> None:
         check(0 < self.width < math.inf, f"expected a filter width > 0, got {self.width}")
@@ -83,7 +83,7 @@ class NavierStokes3D(Equation):
     True
     """
 
-    nu: float
+    nu: Constant
     closure: Smagorinsky | None = None
     forcing: Forcing | None = None
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -47,8 +47,8 @@ class NonlinearSchroedinger(Equation):
     True
     """
 
-    dispersion: float = 0.5
-    focusing: float = 1.0
+    dispersion: Constant = 0.5
+    focusing: Constant = 1.0
 
     channels = ("u", "v")
     boundaries = ("periodic", "dirichlet", "neumann")

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -39,7 +39,7 @@ class Wave(Equation):
     True
     """
 
-    c: float
+    c: Constant
 
     channels = ("u", "v")
     boundaries = ("periodic", "dirichlet", "neumann")

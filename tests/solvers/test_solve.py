@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kanop.solvers import Burgers, Equation, GaussianRandomField, Grid, KanopError, SolverDiverged, solve
-from kanop.solvers.solve import schedule
+from kanop.solvers.marching import schedule
 
 GRID = Grid((64,))
 BURGERS = Burgers(0.05)

@@ -1,0 +1,144 @@
+"""The loop over given steps: frames as it goes, gradients in memory that grows like the root of the steps."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from jaxtyping import Float, Inexact
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from kanop.solvers.equation import trainable
+from kanop.solvers.errors import SolverDiverged, check
+
+if TYPE_CHECKING:
+    from kanop.solvers.solve import Stepper
+
+__all__ = ["march", "schedule"]
+
+# Steps between two looks at whether the state is still finite: a look waits for the device.
+LOOK_EVERY = 32
+
+# What runs through the loop: û, what rounding lost of it, and what a multistep scheme remembers.
+State = tuple[Tensor, ...]
+
+
+class Step(NamedTuple):
+    """One step from t to t + h: the frames `inside` it, as times after t, and whether its end is a frame."""
+
+    t: float
+    h: float
+    inside: tuple[float, ...]
+    reached: bool
+
+
+def march(
+    stepper: Stepper,
+    u_hat: Inexact[Tensor, "b c *k"],
+    times: Sequence[float],
+    dt: float | Sequence[tuple[float, float]],
+) -> tuple[Float[Tensor, "b t c *x"], int]:
+    """The frames at `times` by the steps `dt`, and the number of steps.
+
+    Where gradients are asked for, only the states between short segments of steps are kept: backward repeats each.
+    """
+    plan = _plan(times, schedule(times, dt))
+    first = stepper.grid.to_physical(u_hat)
+    state: State = (u_hat, torch.zeros_like(u_hat))
+    if torch.is_grad_enabled() and (u_hat.requires_grad or trainable(stepper.equation)):
+        return _march_with_gradients(stepper, first, state, plan), len(plan)
+    frames = first.new_empty((len(first), len(times), *first.shape[1:]))
+    frames[:, 0] = first
+    places = iter(range(1, len(times)))
+
+    def put(frame: Tensor) -> None:
+        frames[:, next(places)] = frame
+
+    for start in range(0, len(plan), LOOK_EVERY):
+        state = _take(stepper, state, plan[start : start + LOOK_EVERY], put)
+    return frames, len(plan)
+
+
+def _march_with_gradients(stepper: Stepper, first: Tensor, state: State, plan: list[Step]) -> Tensor:
+    # A step's graph holds some 40 fields and a kept state 2: this length makes both parts of the memory alike.
+    length = max(1, round(math.sqrt(len(plan)) / 4))
+    stepper.keep_coefficients({step.h for step in plan})
+    frames = [first[:, None]]
+
+    def segment(steps: Sequence[Step], *state: Tensor) -> tuple[Tensor, ...]:
+        made: list[Tensor] = []
+        state = _take(stepper, state, steps, made.append)
+        return (torch.stack(made, 1) if made else first[:, None][:, :0], *state)
+
+    for start in range(0, len(plan), length):
+        made, *rest = checkpoint(
+            segment, plan[start : start + length], *state, use_reentrant=False, preserve_rng_state=False
+        )
+        frames, state = [*frames, made], tuple(rest)
+    return torch.cat(frames, 1)
+
+
+def _take(stepper: Stepper, state: State, steps: Sequence[Step], put: Callable[[Tensor], None]) -> State:
+    """The state after `steps`; every frame on the way is `put`. Frames leave the state as it is."""
+    history: Sequence[Tensor]
+    u_hat, lost, *history = state
+    good = steps[0].t
+    for number, (t, h, inside, reached) in enumerate(steps, start=1):
+        for part in inside:
+            put(stepper.grid.to_physical(u_hat + stepper.increment(u_hat, t, part)))
+        change, history = stepper.advance(u_hat, t, h, history)
+        # Kahan's compensation: without it a smaller step makes single precision worse.
+        change = change - lost
+        previous, u_hat = u_hat, u_hat + change
+        lost = (u_hat - previous) - change
+        if reached:
+            put(stepper.grid.to_physical(u_hat))
+        if reached or number == len(steps):
+            _check_finite(u_hat, good, h)
+            good = t + h
+    return u_hat, lost, *history
+
+
+def _plan(times: Sequence[float], steps: Iterator[tuple[float, float]]) -> list[Step]:
+    """The steps up to the last frame, each with the frames that it makes."""
+    plan: list[Step] = []
+    frame = 1
+    for t, h in steps:
+        inside = []
+        while frame < len(times) and times[frame] < t + h - 1e-9 * h:
+            inside.append(times[frame] - t)
+            frame += 1
+        reached = frame < len(times) and times[frame] <= t + h + 1e-9 * h
+        plan.append(Step(t, h, tuple(inside), reached))
+        frame += reached
+        if frame == len(times):
+            break
+    return plan
+
+
+def schedule(times: Sequence[float], dt: float | Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """The (t, h) of every given step. The last step of a segment is cut to end on its `until`."""
+    segments = [(times[-1], float(dt))] if isinstance(dt, int | float) else [(float(u), float(h)) for u, h in dt]
+    ends = [times[0], *(until for until, _ in segments)]
+    rising = all(a < b for a, b in itertools.pairwise(ends))
+    check(
+        rising and ends[-1] >= times[-1] * (1 - 1e-12),
+        f"the steps must reach from t = {times[0]} to {times[-1]} in rising segments (until, dt), got {segments}",
+    )
+    for start, (until, h) in zip(ends, segments, strict=False):
+        check(0 < h < math.inf, f"expected a positive time step, got dt = {h}")
+        count = max(1, math.ceil((until - start) / h * (1 - 1e-12) - 1e-9))
+        for i in range(count):
+            left = until - start - i * h
+            yield start + i * h, (h if i < count - 1 or abs(left - h) < 1e-9 * h else left)
+
+
+def _check_finite(u_hat: Tensor, good: float, h: float) -> None:
+    finite = torch.isfinite(torch.view_as_real(u_hat) if u_hat.is_complex() else u_hat).flatten(1).all(1)
+    if not bool(finite.all()):
+        sample = int((~finite).nonzero()[0])
+        raise SolverDiverged(sample, good, h, f"take a smaller step (try dt = {h / 4:.2g}) or tolerance=1e-6")

@@ -1,0 +1,127 @@
+"""Gradients through `solve`: against finite differences, with memory that grows like the root of the steps."""
+
+import gc
+import math
+import time
+
+import pytest
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+
+from kanop.solvers import (
+    Advection,
+    Burgers,
+    FNOForcing,
+    GrayScott,
+    Grid,
+    KortewegDeVries,
+    NavierStokes2D,
+    NonlinearSchroedinger,
+    Wave,
+    solve,
+)
+
+
+def constant(value: float) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float64, requires_grad=True)
+
+
+def start(equation, grid: Grid) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, len(equation.channels), *grid.shape, generator=generator, dtype=torch.float64)
+    size = sum((m.abs() ** 2).reshape(k.shape) for m, k in zip(grid.modes, grid.k, strict=True))
+    return equation.constrain(grid.to_physical(torch.exp(-0.5 * size) * grid.to_spectral(noise)), grid)
+
+
+CASES = [
+    (lambda c: Advection(velocity=[c]), 0.7, Grid((16,))),
+    (lambda c: Burgers(nu=c), 0.05, Grid((32,))),
+    (lambda c: KortewegDeVries(steepening=c, dispersion=1e-3), 0.5, Grid((32,))),
+    (lambda c: KortewegDeVries(steepening=0.5, dispersion=c), 1e-3, Grid((32,))),
+    (lambda c: NonlinearSchroedinger(dispersion=c), 0.01, Grid((32,))),
+    (lambda c: Wave(c=c), 0.4, Grid((16,))),
+    (lambda c: GrayScott(feed=c, kill=0.06), 0.04, Grid((16, 16))),
+    (lambda c: NavierStokes2D(nu=c), 1e-3, Grid((16, 16))),
+    (lambda c: NavierStokes2D(nu=1e-3, hyperviscosity=(c, 2)), 1e-6, Grid((16, 16))),
+    (lambda c: NavierStokes2D(nu=1e-3, forcing=FNOForcing(amplitude=c)), 0.1, Grid((16, 16))),
+]
+
+
+@pytest.mark.parametrize(("make", "value", "grid"), CASES)
+def test_derivative_to_a_constant_is_the_finite_difference(make, value, grid) -> None:
+    u0 = start(make(value), grid)
+
+    def loss(c) -> torch.Tensor:
+        run = solve(make(c), u0, grid, [0, 0.13, 0.5], dt=0.05)
+        return (run.u[:, 1:] ** 3).sum() + run.u[:, 2].square().sum()
+
+    c = constant(value)
+    (gradient,) = torch.autograd.grad(loss(c), c)
+    h = 1e-3 * value
+    # Fourth order: the eighth digit is not lost to the difference itself.
+    f = [float(loss(value + i * h)) for i in (-2, -1, 1, 2)]
+    difference = (8 * (f[2] - f[1]) - (f[3] - f[0])) / (12 * h)
+    assert abs(float(gradient) - difference) <= 1e-7 * abs(difference) + 1e-10
+
+
+@pytest.mark.parametrize("scheme", ["etdrk2", "etdrk4"])
+@pytest.mark.parametrize("grid", [Grid((32,)), Grid((32,), boundaries="neumann")])
+def test_derivative_to_the_start_is_the_finite_difference(grid: Grid, scheme: str) -> None:
+    from kanop.solvers import AllenCahn, Burgers
+
+    equation = Burgers(0.02) if grid.boundaries == ("periodic",) else AllenCahn()
+    u0, direction = start(equation, grid), start(equation, grid).flip(0)
+
+    def loss(u: torch.Tensor) -> torch.Tensor:
+        return (solve(equation, u, grid, [0, 0.3, 1.0], dt=0.07, scheme=scheme).u[:, 1:] ** 3).sum()
+
+    leaf = u0.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(leaf), leaf)
+    f = [float(loss(u0 + i * 1e-3 * direction)) for i in (-2, -1, 1, 2)]
+    difference = (8 * (f[2] - f[1]) - (f[3] - f[0])) / 12e-3
+    assert abs(float((gradient * direction).sum()) - difference) <= 1e-8 * abs(difference)
+
+
+def test_frames_are_the_same_with_and_without_gradients() -> None:
+    grid = Grid((16, 16))
+    equation = NavierStokes2D(1e-3)
+    u0 = start(equation, grid)
+    plain = solve(equation, u0, grid, [0, 0.1, 0.17, 1.0], dt=0.02)
+    tracked = solve(equation, u0.requires_grad_(), grid, [0, 0.1, 0.17, 1.0], dt=0.02)
+    assert tracked.u.requires_grad
+    assert torch.equal(plain.u, tracked.u)
+
+
+def test_gradients_flow_under_error_control() -> None:
+    grid = Grid((32,))
+    u0 = start(Burgers(0.02), grid).requires_grad_()
+    by_tolerance = solve(Burgers(0.02), u0, grid, [0, 0.5], tolerance=1e-8).u[:, 1]
+    by_steps = solve(Burgers(0.02), u0, grid, [0, 0.5], dt=1 / 512).u[:, 1]
+    gradients = [torch.autograd.grad((u**3).sum(), u0)[0] for u in (by_tolerance, by_steps)]
+    assert (gradients[0] - gradients[1]).abs().max() <= 1e-6 * gradients[1].abs().max()
+
+
+def kept_fields(steps: int) -> float:
+    """Fields of the state that the graph of a run holds before backward, and at most one segment within it."""
+    grid = Grid((16, 16))
+    equation = NavierStokes2D(1e-3)
+    u0 = start(equation, grid).requires_grad_()
+    live, peak = 0, 0
+
+    class Counted:
+        def __init__(self, tensor: torch.Tensor) -> None:
+            nonlocal live, peak
+            self.tensor = tensor
+            live += tensor.numel() * tensor.element_size()
+            peak = max(peak, live)
+
+        def __del__(self) -> None:
+            nonlocal live
+            live -= self.tensor.numel() * self.tensor.element_size()
+
+    with saved_tensors_hooks(Counted, lambda counted: counted.tensor):
+        run = solve(equation, u0, grid, [0, steps / 64], dt=1 / 64)
+        run.u[:, 1].square().sum().backward()
+    del run
+    gc.collect()
+    return peak / (u0.numel() * u0.element_size())
