@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
+from kanop.solvers.darcy_system import DarcySystem
 from kanop.solvers.errors import KanopError, check, nearest
-from kanop.solvers.finite_volumes import FaceOperator, Walls, conductances, face_fluxes, flux_divergence, wall_values
+from kanop.solvers.finite_volumes import Walls, face_fluxes, flux_divergence, wall_values
 from kanop.solvers.grid import Grid
-from kanop.solvers.multigrid import Multigrid
-from kanop.solvers.sine_inverse import SineInverse
+from kanop.solvers.implicit import implicit_gradient
 from kanop.solvers.threads import each_in_turn
 
 __all__ = ["DarcySolution", "darcy_flux", "darcy_residual", "solve_darcy"]
@@ -24,7 +24,6 @@ PRECONDITIONERS = ("auto", "sine", "multigrid")
 SINE_CONTRAST, SINE_POINTS = 8.0, 128
 # Cells that are worked on together on a CPU: their working set stays in the cache.
 CACHED_CELLS = 2**18
-RESTARTS = 4
 Source = Float[Tensor, "..."] | float
 
 
@@ -44,7 +43,6 @@ class DarcySolution:
     iterations: Int[Tensor, " b"]
 
 
-@torch.no_grad()
 def solve_darcy(
     a: Float[Tensor, "b 1 *x"],
     f: Source,
@@ -60,7 +58,7 @@ def solve_darcy(
     a over the h/2 between centre and wall. Second order where a is smooth or jumps at faces along an axis; first
     order where jumps cut cells or meet in corners. Conjugate gradients in double precision whatever the grid's dtype,
     preconditioned in single precision by the Laplacian inverted by sine transforms or by a multigrid V-cycle.
-    Gradients do not pass through it.
+    Gradients with respect to a, f and the walls solve the adjoint system, to the same tolerance.
 
     Parameters
     ----------
@@ -92,20 +90,17 @@ def solve_darcy(
     kind = _checked(a, grid, preconditioner)
     tolerance = 1e-2 / max(grid.shape) ** 2 if tolerance is None else tolerance
     check(0 < tolerance < 1, f"expected 0 < tolerance < 1, got {tolerance}")
-    double = grid.to(dtype=torch.float64)
-    a64 = a.to(double.device, torch.float64).squeeze(1)
-    source = _source(f, a64)
-    values = wall_values(walls, grid, a64)
-    u, residual = torch.empty_like(a64), a64.new_empty(len(a64))
-    iterations = torch.empty(len(a64), dtype=torch.long, device=a64.device)
 
-    def work(part: list[int]) -> None:
-        piece = [(low[part], high[part]) for low, high in values]
-        system = _System(a64[part], source[part], piece, double, kind[part[0]])
-        u[part], residual[part], iterations[part] = system.solve(tolerance, max_iterations, part)
+    @torch.no_grad()
+    def solved(f: Source, walls: Walls) -> DarcySolution:
+        return _solved(a, f, grid, walls, kind, tolerance, max_iterations)
 
-    each_in_turn(work, _chunks(kind, a64))
-    return DarcySolution(u.to(grid.dtype)[:, None], residual, iterations)
+    found = solved(f, walls)
+    inputs = (a, f, walls)
+    if not (torch.is_grad_enabled() and any(isinstance(t, Tensor) and t.requires_grad for t in tree_leaves(inputs))):
+        return found
+    residual = darcy_residual(a, found.u, f, grid, walls)
+    return replace(found, u=implicit_gradient(found.u, residual, lambda g: solved(g, 0.0).u))
 
 
 def darcy_flux(
@@ -128,61 +123,23 @@ def darcy_residual(
     return f - flux_divergence(darcy_flux(a, u, grid, walls), grid)
 
 
-class _System:
-    """One chunk of samples: operator, right-hand side of norm one, preconditioner."""
+def _solved(
+    a: Tensor, f: Source, grid: Grid, walls: Walls, kind: list[str], tolerance: float, max_iterations: int
+) -> DarcySolution:
+    double = grid.to(dtype=torch.float64)
+    a64 = a.to(double.device, torch.float64).squeeze(1)
+    source = _source(f, a64)
+    values = wall_values(walls, grid, a64)
+    u, residual = torch.empty_like(a64), a64.new_empty(len(a64))
+    iterations = torch.empty(len(a64), dtype=torch.long, device=a64.device)
 
-    def __init__(
-        self, a: Tensor, source: Tensor, walls: Sequence[tuple[Tensor, Tensor]], grid: Grid, kind: str
-    ) -> None:
-        # A u = b does not change when a and b are divided by one number: single precision wants a near 1.
-        scale = a.flatten(1).log().mean(1).exp().reshape(-1, *[1] * grid.ndim)
-        faces = conductances(a / scale, grid)
-        b = source / scale
-        for axis, (t, (low, high)) in enumerate(zip(faces, walls, strict=True), -grid.ndim):
-            b.narrow(axis, 0, 1).add_(t.narrow(axis, 0, 1) * low)
-            b.narrow(axis, b.shape[axis] - 1, 1).add_(t.narrow(axis, t.shape[axis] - 1, 1) * high)
-        self.operator = FaceOperator(faces)
-        self.norm = _norm(b)
-        self.b = b / self.norm.where(self.norm > 0, 1)
-        self.precondition = _preconditioner(self.operator, grid, kind)
+    def work(part: list[int]) -> None:
+        piece = [(low[part], high[part]) for low, high in values]
+        system = DarcySystem(a64[part], source[part], piece, double, kind[part[0]])
+        u[part], residual[part], iterations[part] = system.solve(tolerance, max_iterations, part)
 
-    def solve(self, tolerance: float, max_iterations: int, samples: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        u, r = torch.zeros_like(self.b), self.b.clone()
-        count = torch.zeros(len(u), dtype=torch.long, device=u.device)
-        for _ in range(RESTARTS):
-            self._conjugate_gradients(u, r, count, tolerance, max_iterations)
-            # The recurrence drifts from the true residual, which is what is reported.
-            r = self.operator.subtract(self.b.clone(), u)
-            rounding = 4 * torch.finfo(u.dtype).eps * _norm(self.operator.diagonal * u)
-            failed = ~(_norm(r) <= rounding.clamp(min=tolerance)).flatten()
-            if not bool(failed.any()) or int(count.max()) >= max_iterations:
-                break
-        residual = _norm(r).flatten()
-        if bool(failed.any()):
-            i = int(failed.nonzero()[0])
-            raise KanopError(
-                f"sample {samples[i]}: relative residual {float(residual[i]):.1e} after {int(count[i])} iterations, "
-                f"tolerance {tolerance:.1e}: raise max_iterations or tolerance, or take preconditioner='multigrid'"
-            )
-        return u * self.norm, residual, count
-
-    def _conjugate_gradients(self, u: Tensor, r: Tensor, count: Tensor, tolerance: float, most: int) -> None:
-        """Improve `u` and `r` until the recurrence has ‖r‖ ≤ tolerance; samples that are there stay as they are."""
-        p = torch.zeros_like(r)
-        old = torch.ones_like(self.norm)
-        while True:
-            active = (_norm(r) > tolerance) & (count.reshape(old.shape) < most)
-            if not bool(active.any()):
-                return
-            z = self.precondition(r)
-            new = _dot(z, r)
-            p = torch.addcmul(z, p, new / old)
-            q = self.operator.subtract(torch.zeros_like(p), p)
-            alpha = torch.where(active, -new / _dot(p, q), 0)
-            u.addcmul_(alpha, p)
-            r.addcmul_(alpha, q)
-            old = new
-            count += active.flatten()
+    each_in_turn(work, _chunks(kind, a64))
+    return DarcySolution(u.to(grid.dtype)[:, None], residual, iterations)
 
 
 def _chunks(kind: list[str], a: Tensor) -> list[list[int]]:
@@ -191,22 +148,6 @@ def _chunks(kind: list[str], a: Tensor) -> list[list[int]]:
     size = len(a) if a.is_cuda else size
     kinds = [[i for i, k in enumerate(kind) if k == name] for name in sorted(set(kind))]
     return [rows[start : start + size] for rows in kinds for start in range(0, len(rows), size)]
-
-
-def _preconditioner(operator: FaceOperator, grid: Grid, kind: str) -> Callable[[Tensor], Tensor]:
-    # Half the bytes to move; conjugate gradients bear the rounding, up to contrasts of 1e8 at least.
-    dtype = torch.float32
-    inverse = SineInverse(grid, dtype) if kind == "sine" else Multigrid(operator, grid.spacing, dtype)
-    return lambda r: inverse(r.to(dtype)).to(r.dtype)
-
-
-def _norm(r: Tensor) -> Tensor:
-    return _dot(r, r).sqrt()
-
-
-def _dot(p: Tensor, q: Tensor) -> Tensor:
-    """Σ p q per sample, shaped to broadcast over the sample."""
-    return torch.linalg.vecdot(p.flatten(1), q.flatten(1)).reshape(-1, *[1] * (p.ndim - 1))
 
 
 def _checked(a: Tensor, grid: Grid, preconditioner: str) -> list[str]:

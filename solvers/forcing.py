@@ -109,7 +109,7 @@ def _steady(forcing: Forcing, grid: Grid, degree: int) -> Complex[Tensor, "..."]
     fine = double.with_shape([2 * n + 1 for n in grid.shape])
     f = _values(forcing, fine, 0.0)
     held = double.resample(double.to_physical(f_hat), fine.shape)
-    missed, size = float((f - held).abs().max()), float(f.abs().max())
+    missed, size = float((f - held).detach().abs().max()), float(f.detach().abs().max())
     check(
         missed <= MISSED * size,
         f"{forcing} does not fit on a grid of {grid.shape} points: the modes that dealiasing keeps miss {missed:.2g} "

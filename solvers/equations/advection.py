@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Complex, Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.equations.series import linear_solution
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
@@ -40,14 +40,14 @@ class Advection(Equation):
     True
     """
 
-    velocity: Sequence[float]
+    velocity: Sequence[Constant]
 
     channels = ("u",)
     degree = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "velocity", tuple(float(v) for v in self.velocity))
-        check(all(map(math.isfinite, self.velocity)), f"expected finite velocities, got {self.velocity}")
+        object.__setattr__(self, "velocity", tuple(self.velocity))
+        check(all(abs(v) < math.inf for v in self.velocity), f"expected finite velocities, got {self.velocity}")
 
     def linear(self, grid: Grid) -> Complex[Tensor, "1 *k"]:
         """−iβ·k."""

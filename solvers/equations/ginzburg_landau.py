@@ -58,7 +58,7 @@ class GinzburgLandau(Equation):
     degree = 3
 
     def __post_init__(self) -> None:
-        check(math.isfinite(self.b) and math.isfinite(self.c), f"expected finite b and c, got {self.b}, {self.c}")
+        check(abs(self.b) < math.inf and abs(self.c) < math.inf, f"expected finite b and c, got {self.b}, {self.c}")
         check(0 < self.diffusivity < math.inf, f"expected a diffusivity > 0, got {self.diffusivity}")
 
     def linear(self, grid: Grid) -> Float[Tensor, "2 2 *k"]:

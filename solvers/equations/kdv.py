@@ -54,7 +54,7 @@ class KortewegDeVries(Equation):
     degree = 2
 
     def __post_init__(self) -> None:
-        good = math.isfinite(self.steepening) and math.isfinite(self.dispersion) and self.dispersion != 0
+        good = abs(self.steepening) < math.inf and 0 < abs(self.dispersion) < math.inf
         check(good, f"expected finite steepening and dispersion ≠ 0, got {self.steepening}, {self.dispersion}")
 
     def linear(self, grid: Grid) -> Complex[Tensor, "1 k"]:

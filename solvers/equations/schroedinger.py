@@ -56,7 +56,7 @@ class NonlinearSchroedinger(Equation):
 
     def __post_init__(self) -> None:
         check(0 < self.dispersion < math.inf, f"expected a dispersion > 0, got {self.dispersion}")
-        check(math.isfinite(self.focusing), f"expected a finite focusing, got {self.focusing}")
+        check(abs(self.focusing) < math.inf, f"expected a finite focusing, got {self.focusing}")
 
     def linear(self, grid: Grid) -> Float[Tensor, "2 2 *k"]:
         """−ia|k|² as a real 2 × 2 block."""
