@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.datasets.manifest import grid_of
+from kanop.datasets.recipe import Recipe
 from kanop.datasets.statistics import folder_statistics
-from kanop.solvers import Equation
 
 __all__ = ["companions"]
 
@@ -33,15 +33,15 @@ CARD = """\
 | constants | {constants} |
 | domain | {domain} |
 | units | as the equation is written: lengths, times and fields without dimension |
-| inputs | {initial} |
+| inputs | {initial}{burn_in} |
 | frames | {frames} |
 | fields | {fields} |
-| stored | {shape} points, {dtype}{stored} |
+| stored | {shape} points, {dtype}: {stored} |
 | solved | {solved} points, {solver_dtype}, {scheme}, dt = {dt} |
 | dealiasing | exact for products of degree {degree} |
-| certified temporal error | {temporal:.1e} against half the step |
-| certified spatial error | {spatial:.1e} against twice the points |
-| certified on | {samples} training samples: relative L2, largest over samples and frames |
+| certified temporal error | {temporal:.1e} over all frames, {temporal_next:.1e} at the second: against half the step |
+| certified spatial error | {spatial:.1e} over all frames, {spatial_next:.1e} at the second: against twice the points |
+| certified on | {samples} training samples from their first frame: relative L2, largest of them |
 | trajectories | {sizes} |
 | seed | {seed}; sample i of a split is a pure function of (recipe, seed, split, i) |
 | made with | {versions} |
@@ -64,7 +64,7 @@ training split.
 """
 
 
-def companions(folder: Path, manifest: Mapping[str, Any], equation: Equation) -> Iterator[tuple[str, bytes]]:
+def companions(folder: Path, manifest: Mapping[str, Any], recipe: Recipe) -> Iterator[tuple[str, bytes]]:
     """(name, content) of the files beside the shards, from the shards in `folder`."""
     from kanop.datasets.preview import preview_png
 
@@ -73,7 +73,7 @@ def companions(folder: Path, manifest: Mapping[str, Any], equation: Equation) ->
     first = next(train_blocks(folder, manifest))
     grid = grid_of(manifest["grid"])
     yield "preview.png", preview_png(first[:3], grid, manifest["times"], manifest["fields"])
-    yield "card.md", _card(manifest, equation).encode("utf-8")
+    yield "card.md", _card(manifest, recipe).encode("utf-8")
 
 
 def train_blocks(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Float[Tensor, "b t c *x"]]:
@@ -89,11 +89,10 @@ def train_blocks(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Float[Te
                 yield rearrange(block, "c b t ... -> b t c ...")
 
 
-def _card(manifest: Mapping[str, Any], equation: Equation) -> str:
+def _card(manifest: Mapping[str, Any], recipe: Recipe) -> str:
     config, grid, times = manifest["config"], grid_of(manifest["grid"]), manifest["times"]
-    recipe, certificate = config["recipe"], manifest["certificate"]
-    solver = recipe["grid"]
-    every = recipe["store_every"]
+    described, certificate, equation = config["recipe"], manifest["certificate"], recipe.equation
+    solver = described["grid"]
     return CARD.format(
         name=config["name"],
         sentence=f"Solutions of {type(equation).__name__} from random inputs, one trajectory a sample.",
@@ -103,17 +102,18 @@ def _card(manifest: Mapping[str, Any], equation: Equation) -> str:
             f"[{o:g}, {o + length:.6g}] {kind}"
             for o, length, kind in zip(grid.origin or (), grid.lengths or (), grid.boundaries, strict=True)
         ),
-        initial=_call(recipe["initial"]),
+        initial=_call(described["initial"]),
+        burn_in=f", integrated for {recipe.burn_in:g} before the first frame" if recipe.burn_in else "",
         frames=f"{len(times)}, from t = {times[0]:g} to {times[-1]:g}"
         + (f", {times[1] - times[0]:.6g} between the first two" if len(times) > 2 else ""),
         fields=", ".join(manifest["fields"]),
         shape=" × ".join(map(str, grid.shape)),
         dtype=config["dtype"],
-        stored="" if every == 1 else f", every {every}. point of the solver's",
+        stored=recipe.store.words,
         solved=" × ".join(map(str, solver["shape"])),
         solver_dtype=solver["dtype"],
-        scheme=recipe["scheme"],
-        dt=_steps(recipe["dt"]),
+        scheme=recipe.scheme,
+        dt=_steps(recipe.dt),
         degree=equation.degree,
         sizes=", ".join(f"{n} {split}" for split, n in config["sizes"].items()),
         seed=config["seed"],

@@ -37,7 +37,7 @@ def estimate(
 ) -> Estimate:
     """Predict what `generate` with the same arguments will take."""
     total, frames = sum(sizes.values()), len(recipe.frame_times)
-    channels = len(recipe.equation.channels)
+    channels = len(recipe.fields)
     fine = channels * recipe.grid.points[0].element_size() * math.prod(recipe.grid.shape)
     stored = channels * getattr(torch, dtype).itemsize * frames * math.prod(recipe.stored_grid.shape)
     # A batch: its frames on the solver's grid and some ten work arrays; a shard: its frames, their copy and

@@ -121,7 +121,7 @@ def _opened(folder: Path, config: dict[str, Any], recipe: Recipe, expected: Esti
         check(
             needed <= free,
             f"no space: {folder} needs {needed / 2**20:.0f} MiB, free are {free / 2**20:.0f} MiB; "
-            "free some space, choose another folder (KANOP_DATA), fewer samples or a larger store_every",
+            "free some space, choose another folder (KANOP_DATA), fewer samples or a larger data.recipe.store.factor",
             DataError,
         )
         return _new_manifest(config, recipe)
@@ -147,7 +147,7 @@ def _new_manifest(config: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
         "versions": versions(recipe.grid.device),
         "grid": describe(recipe.stored_grid),
         "times": list(recipe.frame_times),
-        "fields": list(recipe.equation.channels),
+        "fields": list(recipe.fields),
         "scalars": recipe.scalars,
         "certificate": None,
         "shards": {},
@@ -187,7 +187,7 @@ def _fill(folder: Path, manifest: dict[str, Any], recipe: Recipe, report: Progre
         save_manifest(folder, manifest)
     report(total, total, "statistics, card and preview")
     manifest["files"] = {}
-    for key, content in companions(folder, manifest, recipe.equation):
+    for key, content in companions(folder, manifest, recipe):
         write_durably(folder / key, content)
         manifest["files"][key] = _entry(content)
     manifest["complete"] = True
@@ -222,7 +222,7 @@ def _shard(
         batches.append(frames.cpu())
         done += len(indices)
         report(done, total, f"{split}: solved {indices.stop} of {config['sizes'][split]}")
-    fields = zip(recipe.equation.channels, rearrange(torch.cat(batches), "b t c ... -> c b t ..."), strict=True)
+    fields = zip(recipe.fields, rearrange(torch.cat(batches), "b t c ... -> c b t ..."), strict=True)
     return shard_bytes(
         config["name"], recipe.stored_grid, recipe.frame_times, dict(fields), recipe.scalars, config["dtype"]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from numbers import Real
 from typing import Protocol, runtime_checkable
@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.datasets.subsampling import subsampled, thinned
+from kanop.datasets.frames import Frames
+from kanop.datasets.storing import EveryPoint, Truncated
 from kanop.solvers import SCHEMES, Equation, Grid, Trajectory, solve
 from kanop.solvers.errors import check, nearest
 
@@ -30,21 +31,20 @@ class InitialCondition(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    r"""u₀ ~ initial, ∂u/∂t = L u + N(u): the frames u(t₀), u(t₁), … on every `store_every`-th point.
+    r"""u₀ ~ initial, ∂u/∂t = L u + N(u): the frames u(t₀), u(t₁), …, stored as `store` says.
 
     Parameters
     ----------
     equation : the physics
     grid : where it is solved; its dtype is the precision of the computation (float64 unless you say
         otherwise)
-    initial : law of u(times[0]), e.g. `GaussianRandomField`
-    times : increasing times of the frames, or their first and last one when `frames` is given
+    initial : law of the random state, e.g. `GaussianRandomField`
+    times : increasing times of the frames, the first that of the random state; or `Frames(start, stop, count,
+        burn_in)`, whose random state is `burn_in` older than the first frame
     dt : time step, or (until, dt) pairs for steps that grow: [(0.01, 1e-4), (1, 4e-3)]; `certify` tells the
         error it costs
     scheme : "etdrk1" … "etdrk4" (default)
-    frames : number of equally spaced frames from times[0] to times[-1]; default: the given times themselves
-    store_every : keep every k-th point of each axis (k divides the grid, and is odd on axes with walls);
-        default 1
+    store : what is kept of the solver's grid: `EveryPoint(k)` or `Truncated(k)`; default all points
 
     Raises
     ------
@@ -55,8 +55,7 @@ class Recipe:
     --------
     >>> from kanop.solvers import Burgers, GaussianRandomField
     >>> initial = GaussianRandomField(sigma=25, tau=5, alpha=2)
-    >>> grid = Grid((64,))
-    >>> recipe = Recipe(Burgers(nu=0.1), grid, initial, times=[0, 1], dt=1 / 64, frames=3, store_every=2)
+    >>> recipe = Recipe(Burgers(nu=0.1), Grid((64,)), initial, Frames(0, 1, 3), dt=1 / 64, store=EveryPoint(2))
     >>> recipe.solve(recipe.inputs(seed=0, split="train", indices=[5])).u.shape
     torch.Size([1, 3, 1, 32])
     """
@@ -64,44 +63,44 @@ class Recipe:
     equation: Equation
     grid: Grid
     initial: InitialCondition
-    times: Sequence[float]
+    times: Sequence[float] | Frames
     dt: float | Sequence[Sequence[float]]
     scheme: str = "etdrk4"
-    frames: int | None = None
-    store_every: int = 1
+    store: EveryPoint | Truncated = field(default_factory=EveryPoint)
 
     def __post_init__(self) -> None:
         check(self.scheme in SCHEMES, nearest(self.scheme, SCHEMES, "scheme"))
-        times = tuple(float(t) for t in self.times)
-        rising = all(a < b for a, b in pairwise(times))
-        check(len(times) >= 2 and rising, f"expected two or more increasing times, got {list(times)}")
-        if self.frames is not None:
-            check(self.frames >= 2, f"expected frames >= 2, got {self.frames}")
-            check(
-                len(times) == 2,
-                f"with frames={self.frames}, times are the first and the last one, got {len(times)} times",
-            )
+        if not isinstance(self.times, Frames):
+            times = tuple(float(t) for t in self.times)
+            rising = all(a < b for a, b in pairwise(times))
+            check(len(times) >= 2 and rising, f"expected two or more increasing times, got {list(times)}")
+            object.__setattr__(self, "times", times)
         given = self.dt
         dt = float(given) if isinstance(given, int | float) else tuple((float(u), float(h)) for u, h in given)
         positive = all(0 < h < math.inf for _, h in ([(0, dt)] if isinstance(dt, float) else dt))
         check(positive, f"expected positive time steps, got dt = {self.dt}")
-        object.__setattr__(self, "times", times)
         object.__setattr__(self, "dt", dt)
-        subsampled(self.grid, self.store_every)
+        self.store.grid(self.grid)
 
     @property
     def frame_times(self) -> tuple[float, ...]:
         """Times of the frames."""
-        if self.frames is None:
-            return tuple(self.times)
-        start, stop = self.times
-        inner = (start + (stop - start) * i / (self.frames - 1) for i in range(self.frames - 1))
-        return (*inner, stop)
+        return self.times.times if isinstance(self.times, Frames) else tuple(self.times)
+
+    @property
+    def burn_in(self) -> float:
+        """Time from the random state to the first frame."""
+        return self.times.burn_in if isinstance(self.times, Frames) else 0.0
 
     @property
     def stored_grid(self) -> Grid:
         """The grid of the frames that are kept."""
-        return subsampled(self.grid, self.store_every)[0]
+        return self.store.grid(self.grid)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields in every frame."""
+        return self.equation.channels
 
     @property
     def scalars(self) -> dict[str, float]:
@@ -111,18 +110,30 @@ class Recipe:
         return {name: float(value) for name, value in values.items() if isinstance(value, Real)}
 
     def inputs(self, seed: int, split: str, indices: Sequence[int]) -> Float[Tensor, "b c *x"]:
-        """Initial states number `indices` of `split` on `grid`."""
-        return self.initial.sample(self.grid, seed, split, indices).to(self.grid.dtype)
+        """States of the first frame, number `indices` of `split`, on `grid`: random ones, burn-in behind them."""
+        u0 = self.initial.sample(self.grid, seed, split, indices).to(self.grid.dtype)
+        if not self.burn_in:
+            return u0
+        start = self.frame_times[0]
+        return self._solved(u0, self.grid, (start - self.burn_in, start), 1).u[:, -1]
 
     def solve(self, u0: Float[Tensor, "b c *x"]) -> Trajectory:
         """The stored frames of the solutions from `u0`: times `frame_times`, grid `stored_grid`."""
         solution = self.integrate(u0, self.grid, 1)
-        grid, points = subsampled(self.grid, self.store_every)
-        frames = thinned(solution.u, points)
-        return Trajectory(frames, solution.times, grid, solution.channels, solution.steps)
+        frames = self.store.keep(solution.u, self.grid)
+        return Trajectory(frames, solution.times, self.stored_grid, solution.channels, solution.steps)
 
     def integrate(self, u0: Float[Tensor, "b c *x"], grid: Grid, refine: int) -> Trajectory:
-        """The solutions on `grid` with steps `refine` times shorter."""
-        dt = self.dt / refine if isinstance(self.dt, float) else tuple((until, h / refine) for until, h in self.dt)
+        """The solutions from `u0`, the state of the first frame, on `grid` with steps `refine` times shorter."""
+        return self._solved(u0, grid, self.frame_times, refine)
+
+    def schedule(self, start: float, stop: float, refine: int = 1) -> tuple[tuple[float, float], ...]:
+        """The (until, dt) pairs that lead from `start` to `stop`, steps `refine` times shorter."""
+        given = ((stop, self.dt),) if isinstance(self.dt, float) else self.dt
+        ahead = [(float(until), float(h) / refine) for until, h in given if until > start]
+        return tuple(ahead[: 1 + next((i for i, (until, _) in enumerate(ahead) if until >= stop), len(ahead))])
+
+    def _solved(self, u0: Tensor, grid: Grid, times: Sequence[float], refine: int) -> Trajectory:
+        dt = self.schedule(times[0], times[-1], refine)
         with torch.no_grad():
-            return solve(self.equation, u0, grid, self.frame_times, dt=dt, scheme=self.scheme)
+            return solve(self.equation, u0, grid, times, dt=dt, scheme=self.scheme)

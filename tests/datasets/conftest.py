@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kanop.datasets import Recipe, generate
+from kanop.datasets import Frames, Recipe, generate
 from kanop.solvers import Burgers, GaussianRandomField, Grid
 
 SIZES = {"train": 7, "valid": 2, "test": 3}
@@ -21,8 +21,7 @@ def small_recipe(**changes: object) -> Recipe:
         "equation": Burgers(nu=0.05),
         "grid": Grid((32,)),
         "initial": GaussianRandomField(sigma=49, tau=7, alpha=2.5),
-        "times": (0.0, 0.5),
-        "frames": 6,
+        "times": Frames(0.0, 0.5, 6),
         "dt": ((0.1, 0.01), (0.5, 0.05)),
     }
     return Recipe(**settings | changes)

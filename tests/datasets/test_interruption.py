@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kanop.datasets import durable, generation, preview
+from kanop.datasets import Frames, durable, generation, preview
 from kanop.datasets.durable import exclusive
 from kanop.solvers import DataError
 
@@ -25,7 +25,7 @@ linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKI
 @pytest.fixture(scope="module")
 def quick(make_recipe):
     """A handful of steps: these tests run it a hundred times."""
-    return make_recipe(dt=0.25, frames=2)
+    return make_recipe(dt=0.25, times=Frames(0, 0.5, 2))
 
 
 @pytest.fixture

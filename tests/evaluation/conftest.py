@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from kanop.datasets import Recipe
+from kanop.datasets import Frames, Recipe
 from kanop.solvers import Burgers, FieldSpec, GaussianRandomField, Grid
 
 GRIDS = [
@@ -90,7 +90,7 @@ def drifting():
 def burgers():
     """(recipe, source): five trajectories of six frames on 64 points, smooth enough for 32."""
     initial = GaussianRandomField(sigma=49.0, tau=7.0, alpha=3.5)
-    recipe = Recipe(Burgers(0.05), Grid((64,)), initial, times=[0.0, 0.5], frames=6, dt=1 / 320)
+    recipe = Recipe(Burgers(0.05), Grid((64,)), initial, Frames(0, 0.5, 6), dt=1 / 320)
     solved = recipe.solve(recipe.inputs(seed=3, split="test", indices=range(5)))
     return recipe, Held(solved.u, solved.grid, solved.times, name="burgers")
 

@@ -29,7 +29,7 @@ SMALL = [
     "trainer.device=cpu",
     "batch_size=4",
 ]
-FRAMES = ["data=burgers_demo", "data.recipe.frames=5", *GRID]
+FRAMES = ["data=burgers_demo", "data.recipe.times.count=5", *GRID]
 ROLLOUT = [*FRAMES, *SMALL]
 
 
