@@ -15,7 +15,8 @@ from typing import Any
 __all__ = ["describe", "read_rows", "same_cell"]
 
 _PACKAGES = ("torch", "neuraloperator", "numpy", "scipy", "lightning", "pytorch-optimizer")
-_PEERS = ("pyamg",)
+# Distributions, by the module that each installs.
+_PEERS = {"jax": "jax", "exponax": "exponax", "torch_cfd": "torch-cfd", "pyamg": "pyamg"}
 
 
 def describe(command: str, cell: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def same_cell(cell: dict[str, Any], row: dict[str, Any]) -> bool:
 
 def _peers() -> list[str]:
     """The peers that are installed here."""
-    return [name for name in _PEERS if find_spec(name)]
+    return [name for module, name in _PEERS.items() if find_spec(module)]
 
 
 def _git(*words: str) -> str:
