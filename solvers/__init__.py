@@ -2,6 +2,19 @@
 
 from kanop.solvers.darcy import DarcySolution, darcy_flux, darcy_residual, solve_darcy
 from kanop.solvers.derivatives import GridDerivatives
+from kanop.solvers.distributions import (
+    CellNoise,
+    GaussianBlobs,
+    LogNormal,
+    McWilliams,
+    Mixture,
+    PeakedVorticity,
+    RandomField,
+    SolenoidalNoise,
+    Spiral,
+    TruncatedFourier,
+    TwoPhase,
+)
 from kanop.solvers.equation import Derivatives, Equation
 from kanop.solvers.equations import (
     Advection,
@@ -39,6 +52,7 @@ __all__ = [
     "Burgers",
     "Burgers2D",
     "CellDerivatives",
+    "CellNoise",
     "Darcy",
     "DarcySolution",
     "DataError",
@@ -50,6 +64,7 @@ __all__ = [
     "FisherKPP",
     "FitzHughNagumo",
     "Forcing",
+    "GaussianBlobs",
     "GaussianRandomField",
     "GinzburgLandau",
     "GrayScott",
@@ -59,12 +74,21 @@ __all__ = [
     "KolmogorovForcing",
     "KortewegDeVries",
     "KuramotoSivashinsky",
+    "LogNormal",
+    "McWilliams",
+    "Mixture",
     "NavierStokes2D",
     "NavierStokes3D",
     "NonlinearSchroedinger",
+    "PeakedVorticity",
+    "RandomField",
     "Smagorinsky",
+    "SolenoidalNoise",
     "SolverDiverged",
+    "Spiral",
     "Trajectory",
+    "TruncatedFourier",
+    "TwoPhase",
     "Wave",
     "darcy_flux",
     "darcy_residual",
