@@ -19,6 +19,8 @@ _HOME = {
     "Recipe": "recipe",
     "Source": "source",
     "Statistics": "windows",
+    "SteadyCertificate": "steady_certificate",
+    "SteadyRecipe": "steady",
     "Truncated": "storing",
     "WellSource": "well",
     "Windows": "windows",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,16 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from kanop.datasets.card_rows import rows
 from kanop.datasets.manifest import grid_of
 from kanop.datasets.recipe import Recipe
 from kanop.datasets.statistics import folder_statistics
+from kanop.datasets.steady import SteadyRecipe
 
 __all__ = ["companions"]
 
 BLOCK_BYTES = 64 * 2**20
+Block = tuple[Float[Tensor, "b t c *x"], Float[Tensor, "b a *x"]]
 
 CARD = """\
 # {name}
@@ -29,26 +31,10 @@ CARD = """\
 
 | | |
 |---|---|
-| equation | {equation} |
-| constants | {constants} |
-| domain | {domain} |
-| units | as the equation is written: lengths, times and fields without dimension |
-| inputs | {initial}{burn_in} |
-| frames | {frames} |
-| fields | {fields} |
-| stored | {shape} points, {dtype}: {stored} |
-| solved | {solved} points, {solver_dtype}, {scheme}, dt = {dt} |
-| dealiasing | exact for products of degree {degree} |
-| certified temporal error | {temporal:.1e} over all frames, {temporal_next:.1e} at the second: against half the step |
-| certified spatial error | {spatial:.1e} over all frames, {spatial_next:.1e} at the second: against twice the points |
-| certified on | {samples} training samples from their first frame: relative L2, largest of them |
-| trajectories | {sizes} |
-| seed | {seed}; sample i of a split is a pure function of (recipe, seed, split, i) |
-| made with | {versions} |
-| licence | CC-BY-4.0 |
+{rows}
 
-![the first trajectories](preview.png)
-
+![the first samples](preview.png)
+{remarks}
 ## To open it
 
 ```python
@@ -56,79 +42,68 @@ from kanop.datasets import Windows, open_data
 train = Windows(open_data("path/to/{name}", split="train"))
 
 from the_well.data import WellDataset
-train = WellDataset(path="path/to/{name}", well_split_name="train")
+train = WellDataset(path="path/to/{name}", well_split_name="train"{steps})
 ```
 
 `manifest.json` has the whole recipe and the SHA-256 of every file; `stats.yaml` has the statistics of the
 training split.
 """
 
+TAIL = """
+The spectrum tail of a frame is the ratio of two root mean squares, that of its outermost modes to its own: on the
+solver's grid, before anything is thinned out, the modes that dealiasing keeps and whose number exceeds 0.9 of the
+highest kept one on at least one axis, over all kept modes with the mean; the largest of the fields. Each file has it
+per sample and frame in `diagnostics/spectrum_tail`: `open_data(…).diagnostic("spectrum_tail") > {limit:g}` finds the
+frames that are flagged.
+"""
 
-def companions(folder: Path, manifest: Mapping[str, Any], recipe: Recipe) -> Iterator[tuple[str, bytes]]:
+STEADY = """
+Residual and flux balance are those of the double-precision solution, before it is rounded to be stored; each file has
+them per sample in `diagnostics/residual` and `diagnostics/flux_balance`.
+"""
+
+
+def companions(folder: Path, manifest: Mapping[str, Any], recipe: Recipe | SteadyRecipe) -> Iterator[tuple[str, bytes]]:
     """(name, content) of the files beside the shards, from the shards in `folder`."""
     from kanop.datasets.preview import preview_png
 
-    table = folder_statistics(train_blocks(folder, manifest), manifest["fields"])
+    table = folder_statistics(train_blocks(folder, manifest), manifest["fields"], manifest["constants"])
     yield "stats.yaml", yaml.safe_dump(dict(table), sort_keys=True).encode("utf-8")
-    first = next(train_blocks(folder, manifest))
-    grid = grid_of(manifest["grid"])
-    yield "preview.png", preview_png(first[:3], grid, manifest["times"], manifest["fields"])
+    u, a = next(train_blocks(folder, manifest))
+    grid, names = grid_of(manifest["grid"]), (manifest["fields"], manifest["constants"])
+    yield "preview.png", preview_png((u[:3], a[:3]), grid, manifest["times"], names)
     yield "card.md", _card(manifest, recipe).encode("utf-8")
 
 
-def train_blocks(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Float[Tensor, "b t c *x"]]:
-    """The training trajectories in order, some at a time."""
+def train_blocks(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Block]:
+    """The training trajectories and their constants in order, some at a time."""
     for key, entry in manifest["shards"].items():
         if entry["split"] != "train":
             continue
         with h5py.File(folder / key, "r") as file:
             stored = [file["t0_fields"][name] for name in manifest["fields"]]
+            given = [file["t0_fields"][name] for name in manifest["constants"]]
             size = max(1, BLOCK_BYTES // max(1, stored[0].nbytes // len(stored[0]) * len(stored)))
             for start in range(0, len(stored[0]), size):
-                block = torch.stack([torch.from_numpy(data[start : start + size]) for data in stored])
-                yield rearrange(block, "c b t ... -> b t c ...")
+                samples = slice(start, start + size)
+                u = rearrange(_stacked(stored, samples), "b c t ... -> b t c ...")
+                yield u, _stacked(given, samples) if given else u.new_empty((len(u), 0, *u.shape[3:]))
 
 
-def _card(manifest: Mapping[str, Any], recipe: Recipe) -> str:
-    config, grid, times = manifest["config"], grid_of(manifest["grid"]), manifest["times"]
-    described, certificate, equation = config["recipe"], manifest["certificate"], recipe.equation
-    solver = described["grid"]
+def _stacked(stored: list[h5py.Dataset], samples: slice) -> Tensor:
+    return torch.stack([torch.from_numpy(data[samples]) for data in stored], 1)
+
+
+def _card(manifest: Mapping[str, Any], recipe: Recipe | SteadyRecipe) -> str:
+    steady = isinstance(recipe, SteadyRecipe)
+    equation = type(recipe.equation).__name__
+    kind = "random coefficients, one pair a sample" if steady else "random inputs, one trajectory a sample"
+    note = f"\n{manifest['note']}\n" if manifest["note"] else ""
+    remarks = STEADY if steady else TAIL.format(**manifest["diagnostics"]["spectrum_tail"])
     return CARD.format(
-        name=config["name"],
-        sentence=f"Solutions of {type(equation).__name__} from random inputs, one trajectory a sample.",
-        equation=inspect.cleandoc(type(equation).__doc__ or type(equation).__name__).split("\n")[0],
-        constants=", ".join(f"{k} = {v:.6g}" for k, v in manifest["scalars"].items()) or "none",
-        domain=" × ".join(
-            f"[{o:g}, {o + length:.6g}] {kind}"
-            for o, length, kind in zip(grid.origin or (), grid.lengths or (), grid.boundaries, strict=True)
-        ),
-        initial=_call(described["initial"]),
-        burn_in=f", integrated for {recipe.burn_in:g} before the first frame" if recipe.burn_in else "",
-        frames=f"{len(times)}, from t = {times[0]:g} to {times[-1]:g}"
-        + (f", {times[1] - times[0]:.6g} between the first two" if len(times) > 2 else ""),
-        fields=", ".join(manifest["fields"]),
-        shape=" × ".join(map(str, grid.shape)),
-        dtype=config["dtype"],
-        stored=recipe.store.words,
-        solved=" × ".join(map(str, solver["shape"])),
-        solver_dtype=solver["dtype"],
-        scheme=recipe.scheme,
-        dt=_steps(recipe.dt),
-        degree=equation.degree,
-        sizes=", ".join(f"{n} {split}" for split, n in config["sizes"].items()),
-        seed=config["seed"],
-        versions=", ".join(f"{k} {v}" for k, v in manifest["versions"].items()),
-        **certificate,
+        name=manifest["config"]["name"],
+        sentence=f"Solutions of {equation} from {kind}.\n{note}".rstrip("\n"),
+        rows="\n".join(f"| {name} | {text} |" for name, text in rows(manifest, recipe).items()),
+        remarks=remarks,
+        steps=", n_steps_input=0, n_steps_output=1" if steady else "",
     )
-
-
-def _call(description: Any) -> str:
-    """GaussianRandomField(sigma=25, …) for a described dataclass."""
-    if not isinstance(description, Mapping):
-        return str(description)
-    arguments = ", ".join(f"{k}={_call(v)}" for k, v in description.items() if k != "_target_")
-    return f"{description.get('_target_', '').rsplit('.', 1)[-1]}({arguments})"
-
-
-def _steps(dt: Any) -> str:
-    return f"{dt:.6g}" if isinstance(dt, float) else ", ".join(f"{h:.6g} until t = {until:g}" for until, h in dt)

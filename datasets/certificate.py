@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.datasets.recipe import Recipe
+from kanop.datasets.steady import SteadyRecipe
+from kanop.datasets.steady_certificate import SteadyCertificate, certify_steady
 from kanop.solvers import SCHEMES
 
 __all__ = ["Certificate", "certify"]
@@ -40,12 +42,17 @@ class Certificate:
     samples: int
 
 
-def certify(recipe: Recipe, seed: int, samples: int = 4, split: str = "train") -> Certificate:
+def certify(
+    recipe: Recipe | SteadyRecipe, seed: int, samples: int = 4, split: str = "train"
+) -> Certificate | SteadyCertificate:
     r"""max ‖u_dt − u_{dt/2}‖/‖u‖ · 2ᵖ/(2ᵖ − 1) and max ‖u_N − u_{2N}‖/‖u‖ over frames and `samples` inputs.
 
     Both start from the first frame, after the burn-in. The spatial part is taken with half the step, so that neither
-    error hides in the other. It costs as much as 3 + 2·2ᵈ times solving `samples` inputs.
+    error hides in the other. It costs as much as 3 + 2·2ᵈ times solving `samples` inputs. Of a steady recipe:
+    `certify_steady`.
     """
+    if isinstance(recipe, SteadyRecipe):
+        return certify_steady(recipe, seed, samples, split)
     u0 = recipe.inputs(seed, split, range(samples))
     frame = u0[0].numel() * u0.element_size() * 2**recipe.grid.ndim
     size = max(1, HELD // (frame * len(recipe.frame_times)))

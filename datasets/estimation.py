@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from kanop.datasets.recipe import Recipe
+from kanop.datasets.steady import SteadyRecipe
 
 __all__ = ["Estimate", "estimate"]
 
@@ -29,7 +30,7 @@ class Estimate:
 
 
 def estimate(
-    recipe: Recipe,
+    recipe: Recipe | SteadyRecipe,
     sizes: Mapping[str, int],
     batch_size: int = 50,
     shard_size: int = 250,
@@ -39,7 +40,8 @@ def estimate(
     total, frames = sum(sizes.values()), len(recipe.frame_times)
     channels = len(recipe.fields)
     fine = channels * recipe.grid.points[0].element_size() * math.prod(recipe.grid.shape)
-    stored = channels * getattr(torch, dtype).itemsize * frames * math.prod(recipe.stored_grid.shape)
+    kept = channels * frames + len(recipe.constants)
+    stored = kept * getattr(torch, dtype).itemsize * math.prod(recipe.stored_grid.shape)
     # A batch: its frames on the solver's grid and some ten work arrays; a shard: its frames, their copy and
     # the file's bytes.
     memory = min(batch_size, total) * fine * (frames + 12) + 3 * min(shard_size, total) * stored

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from einops import rearrange
-from torch import Tensor
-
 from kanop.datasets.card import companions
 from kanop.datasets.certificate import certify
+from kanop.datasets.diagnostics import summary, warning
 from kanop.datasets.durable import LOCK, TEMPORARY, checksum, exclusive, free_space, write_durably
 from kanop.datasets.estimation import Estimate, estimate
 from kanop.datasets.manifest import describe, load_manifest, refuse_other, save_manifest, versions
 from kanop.datasets.recipe import Recipe
+from kanop.datasets.sharding import Progress, make_shard, shards
 from kanop.datasets.splits import SPLITS
-from kanop.datasets.store import shard_bytes
-from kanop.solvers import DataError, SolverDiverged
+from kanop.datasets.steady import SteadyRecipe
+from kanop.solvers import DataError
 from kanop.solvers.errors import check, nearest
 
 __all__ = ["generate"]
 
-Progress = Callable[[int, int, str], None]
-
 
 def generate(
-    recipe: Recipe,
+    recipe: Recipe | SteadyRecipe,
     path: str | Path,
     sizes: Mapping[str, int],
     seed: int = 0,
@@ -37,6 +33,7 @@ def generate(
     shard_size: int = 250,
     name: str | None = None,
     dtype: str = "float32",
+    note: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Solve `recipe` for the given numbers of inputs and record the frames in `path`, in The Well's layout.
@@ -54,6 +51,7 @@ def generate(
     shard_size : trajectories per file, a multiple of batch_size
     name : the data set's name; default the folder's
     dtype : of the stored frames, "float32" (default) or "float64"
+    note : a line for the card, e.g. how the set differs from a published one of that name
     progress : called as progress(trajectories done, all, message) at the start, after each batch and at the
         end
 
@@ -82,11 +80,11 @@ def generate(
     }
     expected = estimate(recipe, sizes, batch_size, shard_size, dtype)
     with exclusive(folder):
-        manifest = _opened(folder, config, recipe, expected)
+        manifest = _opened(folder, config, recipe, expected, note)
         report(_done(manifest), expected.trajectories, str(expected))
         if not manifest["complete"]:
             _fill(folder, manifest, recipe, report)
-        report(expected.trajectories, expected.trajectories, f"{folder} is complete")
+        report(expected.trajectories, expected.trajectories, f"{folder} is complete{warning(manifest)}")
     return folder
 
 
@@ -106,7 +104,9 @@ def _checked_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
     return full
 
 
-def _opened(folder: Path, config: dict[str, Any], recipe: Recipe, expected: Estimate) -> dict[str, Any]:
+def _opened(
+    folder: Path, config: dict[str, Any], recipe: Recipe | SteadyRecipe, expected: Estimate, note: str | None
+) -> dict[str, Any]:
     """The manifest to go on from: the one that is there, if it is of the same settings, or a new one."""
     manifest = load_manifest(folder)
     if manifest is None:
@@ -124,7 +124,7 @@ def _opened(folder: Path, config: dict[str, Any], recipe: Recipe, expected: Esti
             "free some space, choose another folder (KANOP_DATA), fewer samples or a larger data.recipe.store.factor",
             DataError,
         )
-        return _new_manifest(config, recipe)
+        return _new_manifest(config, recipe) | {"note": note}
     refuse_other(folder, manifest["config"], config)
     if not _all_there(folder, manifest):
         manifest["complete"] = False
@@ -141,15 +141,17 @@ def _all_there(folder: Path, manifest: dict[str, Any]) -> bool:
     return all((folder / k).exists() and (folder / k).stat().st_size == e["bytes"] for k, e in entries.items())
 
 
-def _new_manifest(config: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+def _new_manifest(config: dict[str, Any], recipe: Recipe | SteadyRecipe) -> dict[str, Any]:
     return {
         "config": config,
         "versions": versions(recipe.grid.device),
         "grid": describe(recipe.stored_grid),
         "times": list(recipe.frame_times),
         "fields": list(recipe.fields),
+        "constants": list(recipe.constants),
         "scalars": recipe.scalars,
         "certificate": None,
+        "diagnostics": {},
         "shards": {},
         "files": {},
         "complete": False,
@@ -166,7 +168,7 @@ def _sweep(folder: Path, manifest: dict[str, Any]) -> None:
             del manifest["shards"][key]
 
 
-def _fill(folder: Path, manifest: dict[str, Any], recipe: Recipe, report: Progress) -> None:
+def _fill(folder: Path, manifest: dict[str, Any], recipe: Recipe | SteadyRecipe, report: Progress) -> None:
     config = manifest["config"]
     total = sum(config["sizes"].values())
     if manifest["certificate"] is None:
@@ -174,67 +176,25 @@ def _fill(folder: Path, manifest: dict[str, Any], recipe: Recipe, report: Progre
         few = min(4, config["sizes"]["train"])
         manifest["certificate"] = asdict(certify(recipe, config["seed"], few))
         save_manifest(folder, manifest)
-    plan = list(_shards(config))
+    plan = list(shards(config))
     written = manifest["shards"]
     for key, split, start, stop in plan:
         if key in written:
             continue
-        content = _shard(recipe, config, split, start, stop, _done(manifest), report)
+        content = make_shard(recipe, config, split, range(start, stop), _done(manifest), report)
         write_durably(folder / key, content)
         written[key] = _entry(content) | {"split": split, "start": start, "stop": stop}
         # In the order of the plan, whatever was found on the disk.
         manifest["shards"] = written = {k: written[k] for k, *_ in plan if k in written}
         save_manifest(folder, manifest)
     report(total, total, "statistics, card and preview")
+    manifest["diagnostics"] = summary(folder, manifest)
     manifest["files"] = {}
     for key, content in companions(folder, manifest, recipe):
         write_durably(folder / key, content)
         manifest["files"][key] = _entry(content)
     manifest["complete"] = True
     save_manifest(folder, manifest)
-
-
-def _shards(config: Mapping[str, Any]) -> Iterator[tuple[str, str, int, int]]:
-    """(file, split, first trajectory, last + 1) of every shard."""
-    for split, size in config["sizes"].items():
-        for number, start in enumerate(range(0, size, config["shard_size"])):
-            key = f"data/{split}/{config['name']}_{split}_{number:04d}.hdf5"
-            yield key, split, start, min(start + config["shard_size"], size)
-
-
-def _shard(
-    recipe: Recipe, config: Mapping[str, Any], split: str, start: int, stop: int, done: int, report: Progress
-) -> bytes:
-    dtype = getattr(torch, config["dtype"])
-    total = sum(config["sizes"].values())
-    batches: list[Tensor] = []
-    for first in range(start, stop, config["batch_size"]):
-        indices = range(first, min(first + config["batch_size"], stop))
-        frames = _solved(recipe, config["seed"], split, indices).to(dtype)
-        bad = (~torch.isfinite(frames)).flatten(1).any(1).nonzero()
-        check(
-            len(bad) == 0,
-            f"{split} sample {first + int(bad[0]) if len(bad) else ''} has values that are not finite in "
-            f"{config['dtype']}; "
-            "nothing of it was written",
-            DataError,
-        )
-        batches.append(frames.cpu())
-        done += len(indices)
-        report(done, total, f"{split}: solved {indices.stop} of {config['sizes'][split]}")
-    fields = zip(recipe.fields, rearrange(torch.cat(batches), "b t c ... -> c b t ..."), strict=True)
-    return shard_bytes(
-        config["name"], recipe.stored_grid, recipe.frame_times, dict(fields), recipe.scalars, config["dtype"]
-    )
-
-
-def _solved(recipe: Recipe, seed: int, split: str, indices: range) -> Tensor:
-    try:
-        return recipe.solve(recipe.inputs(seed, split, indices)).u
-    except SolverDiverged as error:
-        # The batch's row means nothing to the caller.
-        hint = f"{error.hint} (in the {split} split)"
-        raise SolverDiverged(indices[error.sample], error.time, error.dt, hint) from error
 
 
 def _entry(content: bytes) -> dict[str, Any]:

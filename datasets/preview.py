@@ -1,9 +1,9 @@
-"""A picture of the first trajectories, the same bytes for the same frames."""
+"""A picture of the first samples, the same bytes for the same fields."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jaxtyping import Float
@@ -17,45 +17,84 @@ __all__ = ["preview_png"]
 MANY_FRAMES = 8
 
 
-def preview_png(u: Float[Tensor, "b t c *x"], grid: Grid, times: Sequence[float], fields: Sequence[str]) -> bytes:
-    """PNG with one row a sample: lines or a space-time image in 1D; in 2D and 3D the first and last frame."""
+def preview_png(
+    sample: tuple[Float[Tensor, "b t c *x"], Float[Tensor, "b a *x"]],
+    grid: Grid,
+    times: Sequence[float],
+    names: tuple[Sequence[str], Sequence[str]],
+) -> bytes:
+    """PNG with one row a sample: what is given, then each field.
+
+    In 1D lines, or an image over space and time; in 2D the first, the middle and the last frame, in 3D slices through
+    the middle of these; one field of many has one column of its own at the last frame.
+    """
     # Drawn without pyplot, which keeps global state, and in matplotlib's own style whatever the user's is.
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    frames, given = sample
     with matplotlib.style.context("default"):
-        columns = 1 if grid.ndim == 1 else 2
-        figure = Figure(figsize=(4.5 * columns, 2.4 * len(u)), layout="constrained")
+        rows = [list(_panels(u, a, grid, times, names)) for u, a in zip(frames, given, strict=True)]
+        columns = len(rows[0])
+        width = 4.5 if grid.ndim == 1 else 3.1
+        figure = Figure(figsize=(width * columns, 2.5 * len(rows)), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(len(u), columns, squeeze=False)
-        for row, sample in enumerate(u):
-            if grid.ndim == 1:
-                _draw_line(axes[row, 0], sample[:, 0], grid, times, fields[0])
-                continue
-            for column, frame in enumerate((0, len(times) - 1)):
-                _draw_image(axes[row, column], sample[frame, 0], grid)
-                axes[row, column].set_title(f"{fields[0]}, t = {times[frame]:g}")
+        axes = figure.subplots(len(rows), columns, squeeze=False)
+        for row, panels in zip(axes, rows, strict=True):
+            for place, (title, values) in zip(row, panels, strict=True):
+                draw = _draw_line if grid.ndim == 1 else _draw_image
+                draw(figure, place, values, grid, times)
+                place.set_title(title, fontsize=9)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _draw_line(axes: Any, u: Tensor, grid: Grid, times: Sequence[float], field: str) -> None:
-    x = grid.points[0].cpu().numpy()
-    if len(times) >= MANY_FRAMES:
-        axes.pcolormesh(x, times, u.numpy(), cmap="RdBu_r", shading="nearest", rasterized=True)
-        axes.set(xlabel="x", ylabel="t", title=field)
+def _panels(
+    u: Tensor, a: Tensor, grid: Grid, times: Sequence[float], names: tuple[Sequence[str], Sequence[str]]
+) -> Iterator[tuple[str, Tensor]]:
+    """(title, values) of every panel of one sample."""
+    fields, constants = names
+    for name, values in zip(constants, a, strict=True):
+        yield name, values[None] if grid.ndim == 1 else values
+    if grid.ndim == 1:
+        yield from ((name, u[:, i]) for i, name in enumerate(fields))
         return
-    for time, values in zip(times, u, strict=True):
+    last = len(times) - 1
+    for frame in sorted({0, last // 2, last}):
+        yield fields[0] + (f", t = {times[frame]:g}" if last else ""), u[frame, 0]
+    yield from ((f"{name}, t = {times[last]:g}", u[last, i]) for i, name in enumerate(fields) if i)
+
+
+def _draw_line(figure: Any, axes: Any, u: Tensor, grid: Grid, times: Sequence[float]) -> None:
+    x = grid.points[0].cpu().numpy()
+    axes.set_xlabel("x")
+    if len(u) >= MANY_FRAMES:
+        shown = axes.pcolormesh(x, times, u.numpy(), shading="nearest", rasterized=True, **_colours(u))
+        axes.set_ylabel("t")
+        figure.colorbar(shown, ax=axes)
+        return
+    for time, values in zip(times, u, strict=False):
         axes.plot(x, values.numpy(), label=f"t = {time:g}")
-    axes.set(xlabel="x", ylabel=field)
-    axes.legend(loc="upper right", fontsize=8)
+    if len(u) > 1:
+        axes.legend(loc="upper right", fontsize=8)
 
 
-def _draw_image(axes: Any, u: Tensor, grid: Grid) -> None:
+def _draw_image(figure: Any, axes: Any, u: Tensor, grid: Grid, times: Sequence[float]) -> None:
     while u.ndim > 2:
         u = u[..., u.shape[-1] // 2]
     (left, bottom), (width, height) = grid.origin[:2], grid.lengths[:2]
-    axes.imshow(u.T.numpy(), origin="lower", cmap="RdBu_r", extent=(left, left + width, bottom, bottom + height))
-    axes.set(xlabel="x", ylabel="y")
+    extent = (left, left + width, bottom, bottom + height)
+    shown = axes.imshow(u.T.numpy(), origin="lower", extent=extent, interpolation="nearest", **_colours(u))
+    axes.tick_params(labelsize=7)
+    figure.colorbar(shown, ax=axes).ax.tick_params(labelsize=7)
+
+
+def _colours(u: Tensor) -> dict[str, Any]:
+    """Two colours that meet at zero for fields of both signs, one scale for the others."""
+    low, high = float(u.min()), float(u.max())
+    if low >= 0 or high <= 0:
+        return {"cmap": "viridis", "vmin": low, "vmax": high}
+    reach = max(-low, high)
+    return {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach}

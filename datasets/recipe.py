@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.datasets.frames import Frames
+from kanop.datasets.recording import SPECTRUM_TAIL, Recorded, spectrum_tail
 from kanop.datasets.storing import EveryPoint, Truncated
 from kanop.solvers import SCHEMES, Equation, Grid, Trajectory, solve
 from kanop.solvers.errors import check, nearest
@@ -103,6 +104,11 @@ class Recipe:
         return self.equation.channels
 
     @property
+    def constants(self) -> tuple[str, ...]:
+        """Names of the given fields: none, inputs are first frames."""
+        return ()
+
+    @property
     def scalars(self) -> dict[str, float]:
         """The equation's constants by name."""
         names = [f.name for f in fields(self.equation)]  # type: ignore[arg-type]
@@ -122,6 +128,13 @@ class Recipe:
         solution = self.integrate(u0, self.grid, 1)
         frames = self.store.keep(solution.u, self.grid)
         return Trajectory(frames, solution.times, self.stored_grid, solution.channels, solution.steps)
+
+    def record(self, seed: int, split: str, indices: Sequence[int]) -> Recorded:
+        """Samples number `indices` of `split` as they are stored, with the spectrum tail of every frame."""
+        u = self.integrate(self.inputs(seed, split, indices), self.grid, 1).u
+        tails = [spectrum_tail(frame, self.grid, self.equation.degree) for frame in u.unbind(1)]
+        frames = torch.stack([self.store.keep(frame, self.grid) for frame in u.unbind(1)], 1)
+        return Recorded(frames, None, {SPECTRUM_TAIL: torch.stack(tails, 1)})
 
     def integrate(self, u0: Float[Tensor, "b c *x"], grid: Grid, refine: int) -> Trajectory:
         """The solutions from `u0`, the state of the first frame, on `grid` with steps `refine` times shorter."""

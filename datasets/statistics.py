@@ -46,25 +46,34 @@ class Moments:
 
 
 def folder_statistics(
-    blocks: Iterable[Float[Tensor, "b t c *x"]], channels: Sequence[str]
+    blocks: Iterable[tuple[Float[Tensor, "b t c *x"], Float[Tensor, "b a *x"]]],
+    fields: Sequence[str],
+    constants: Sequence[str] = (),
 ) -> Mapping[str, dict[str, float]]:
-    """mean, std, rms of u and of u(t+1) − u(t) per field, the content of The Well's `stats.yaml`."""
-    frames, deltas = Moments(), Moments()
-    for block in blocks:
+    """mean, std, rms of fields and constants, and of u(t+1) − u(t), by name: the content of The Well's `stats.yaml`.
+
+    A set of single frames has no u(t+1): its differences are 0, as The Well's normalisation asks for them anyway.
+    """
+    frames, deltas, given = Moments(), Moments(), Moments()
+    for block, fixed in blocks:
         u = block.double().flatten(3)
         frames.add(u)
-        if u.shape[1] > 1:
-            deltas.add(u.diff(dim=1))
+        deltas.add(u.diff(dim=1) if u.shape[1] > 1 else torch.zeros_like(u))
+        if constants:
+            given.add(fixed.double().flatten(2))
     table: dict[str, dict[str, float]] = {}
-    for suffix, moments in (("", frames), ("_delta", deltas)):
-        if moments.count == 0:
-            continue
-        mean, std = moments.over(slice(None))
-        rms = torch.sqrt(mean**2 + std**2)
-        for word, values in (
-            ("mean", mean),
-            ("std", std.clamp_min(WELL_FLOOR)),
-            ("rms", rms.clamp_min(WELL_FLOOR)),
-        ):
-            table[word + suffix] = dict(zip(channels, values.tolist(), strict=True))
+    _enter(table, "", fields, frames.over(slice(None)))
+    _enter(table, "_delta", fields, deltas.over(slice(None)))
+    if constants:
+        _enter(table, "", constants, given.each())
     return table
+
+
+def _enter(
+    table: dict[str, dict[str, float]], suffix: str, names: Sequence[str], moments: tuple[Tensor, Tensor]
+) -> None:
+    mean, std = moments
+    rms = torch.sqrt(mean**2 + std**2)
+    floored = {"mean": mean, "std": std.clamp_min(WELL_FLOOR), "rms": rms.clamp_min(WELL_FLOOR)}
+    for word, values in floored.items():
+        table.setdefault(word + suffix, {}).update(zip(names, values.tolist(), strict=True))

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from kanop.solvers import Grid
 
-__all__ = ["AXES", "shard_bytes"]
+__all__ = ["AXES", "DIAGNOSTICS", "shard_bytes"]
 
 AXES = ("x", "y", "z")
+DIAGNOSTICS = "diagnostics"
 
 
 def shard_bytes(
@@ -24,8 +25,13 @@ def shard_bytes(
     fields: Mapping[str, Float[Tensor, "b t *x"]],
     scalars: Mapping[str, float],
     dtype: str = "float32",
+    constants: Mapping[str, Float[Tensor, "b *x"]] | None = None,
+    diagnostics: Mapping[str, Float[Tensor, "b *t"]] | None = None,
 ) -> bytes:
     """The HDF5 file of trajectories u(b, t, *x), with the groups and attributes that The Well's files have.
+
+    `constants` are fields that do not vary in time; `diagnostics`, numbers per sample or per sample and frame, go
+    into a group of that name, which readers of The Well's layout pass over.
 
     Format: https://polymathic-ai.org/the_well/data_format. Made in memory, so that no half-written file can
     exist; h5py writes no times, and attributes go in a fixed order, so equal frames give equal bytes.
@@ -42,8 +48,12 @@ def shard_bytes(
         _write_dimensions(file.create_group("dimensions"), grid, times)
         _write_boundaries(file.create_group("boundary_conditions"), grid)
         _write_scalars(file.create_group("scalars"), scalars)
+        varying = {name: (values, True) for name, values in fields.items()}
+        given = {name: (values, False) for name, values in (constants or {}).items()}
         for rank in range(3):
-            _write_fields(file.create_group(f"t{rank}_fields"), fields if rank == 0 else {}, grid, dtype)
+            _write_fields(file.create_group(f"t{rank}_fields"), varying | given if rank == 0 else {}, grid, dtype)
+        for name, values in (diagnostics or {}).items():
+            file.create_dataset(f"{DIAGNOSTICS}/{name}", data=values.cpu().numpy().astype(np.float32))
     return buffer.getvalue()
 
 
@@ -85,10 +95,10 @@ def _write_scalars(group: h5py.Group, scalars: Mapping[str, float]) -> None:
         data.attrs["time_varying"] = False
 
 
-def _write_fields(group: h5py.Group, fields: Mapping[str, Tensor], grid: Grid, dtype: str) -> None:
+def _write_fields(group: h5py.Group, fields: Mapping[str, tuple[Tensor, bool]], grid: Grid, dtype: str) -> None:
     group.attrs["field_names"] = _names(list(fields))
-    for name, values in fields.items():
+    for name, (values, varies) in fields.items():
         data = group.create_dataset(name, data=values.cpu().numpy().astype(dtype))
         data.attrs["dim_varying"] = np.ones(grid.ndim, dtype=bool)
         data.attrs["sample_varying"] = True
-        data.attrs["time_varying"] = True
+        data.attrs["time_varying"] = varies

@@ -16,9 +16,10 @@ from torch import Tensor
 from kanop.datasets.durable import checksum
 from kanop.datasets.manifest import grid_of, load_manifest
 from kanop.datasets.source import Source
+from kanop.datasets.store import DIAGNOSTICS
 from kanop.datasets.well_file import Entry, Header, open_hdf5, read_header
 from kanop.solvers import DataError
-from kanop.solvers.errors import check
+from kanop.solvers.errors import check, nearest
 
 __all__ = ["WellSource"]
 
@@ -71,6 +72,20 @@ class WellSource(Source):
         """File and number in the file."""
         i = int(np.searchsorted(self._first, sample, side="right")) - 1
         return f"{self._paths[i]}, trajectory {sample - int(self._first[i])}"
+
+    def diagnostic(self, name: str) -> Float[Tensor, "b *t"]:
+        """What was recorded while the data were made: "spectrum_tail" (b, t), or "residual" (b,), "flux_balance" (b,).
+
+        >>> # frames whose spectrum does not fit on the solver's grid:
+        >>> # (source.diagnostic("spectrum_tail") > 1e-3).nonzero()
+        """
+        parts = []
+        for path in self._paths:
+            there = self._file(path).get(DIAGNOSTICS, {})
+            if name not in there:
+                raise DataError(f"{path}: {nearest(name, list(there), 'diagnostic')}")
+            parts.append(torch.from_numpy(there[name][()]))
+        return torch.cat(parts)
 
     def _frames(self, start: int, stop: int, frames: slice) -> Float[Tensor, "b t c *x"]:
         return self._read(start, stop, frames, True)
