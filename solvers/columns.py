@@ -1,12 +1,15 @@
 """Transforms of periodic fields whose spectrum is stored on its first columns only: the dropped ones cost nothing.
 
 Of the half axis, the last one, 2/3 is kept for quadratic terms. The complex transforms along the other axes then run
-over the kept columns alone; with all columns stored these are the transforms of `Grid`.
+over the kept columns alone; with all columns stored these are the transforms of `Grid`. Each one's gradient is the
+other one, up to the weight 2 of the modes that stand for ±k: automatic differentiation would fill up the half spectrum.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Complex, Float, Shaped
@@ -25,6 +28,8 @@ def by_columns(u_hat: Shaped[Tensor, "... k"], ndim: int, columns: int) -> Shape
 
 def from_columns(u_hat: Complex[Tensor, "... k"], shape: Sequence[int]) -> Float[Tensor, "... n"]:
     """Values on `shape` points of the series whose coefficients beyond the stored columns are zero."""
+    if u_hat.requires_grad and torch.is_grad_enabled():
+        return _FromColumns.apply(u_hat, tuple(shape))  # type: ignore[no-any-return]
     if len(shape) > 1:
         u_hat = torch.fft.ifftn(u_hat, dim=tuple(range(-len(shape), -1)), norm="forward")
     half = shape[-1] // 2 + 1
@@ -38,5 +43,43 @@ def from_columns(u_hat: Complex[Tensor, "... k"], shape: Sequence[int]) -> Float
 
 def to_columns(u: Float[Tensor, "... n"], ndim: int, columns: int) -> Complex[Tensor, "... k"]:
     """The first `columns` columns of the half spectrum of `u` over its last `ndim` axes."""
+    if u.requires_grad and torch.is_grad_enabled():
+        return _ToColumns.apply(u, ndim, columns)  # type: ignore[no-any-return]
     u_hat = torch.fft.rfft(u, norm="forward")[..., :columns]
     return torch.fft.fftn(u_hat, dim=tuple(range(-ndim, -1)), norm="forward") if ndim > 1 else u_hat
+
+
+class _FromColumns(torch.autograd.Function):
+    """u = Re Σ_k w û e^{ikx}: the gradient to û is w Σ_x g e^{−ikx}."""
+
+    @staticmethod
+    def forward(ctx: Any, u_hat: Tensor, shape: tuple[int, ...]) -> Tensor:
+        ctx.columns, ctx.shape = u_hat.shape[-1], shape
+        return from_columns(u_hat, shape)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        g_hat = to_columns(gradient, len(ctx.shape), ctx.columns)
+        return g_hat * _scaled(ctx.shape, g_hat, 1), None
+
+
+class _ToColumns(torch.autograd.Function):
+    """û = Σ_x u e^{−ikx}/n: the gradient to u is Re Σ_k g e^{ikx}/n."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, ndim: int, columns: int) -> Tensor:
+        ctx.shape = tuple(u.shape[-ndim:])
+        return to_columns(u, ndim, columns)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return from_columns(gradient * _scaled(ctx.shape, gradient, -1), ctx.shape), None, None
+
+
+def _scaled(shape: tuple[int, ...], like: Tensor, power: int) -> Tensor:
+    """(w n)^power for every column: n points, and w = 2 where a mode stands for ±k."""
+    weight = torch.full((like.shape[-1],), 2.0 * math.prod(shape))
+    weight[0] /= 2
+    if shape[-1] % 2 == 0 and like.shape[-1] == shape[-1] // 2 + 1:
+        weight[-1] /= 2
+    return (weight.double() ** power).to(like)

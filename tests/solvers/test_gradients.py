@@ -22,6 +22,7 @@ from kanop.solvers import (
     solve,
     solve_darcy,
 )
+from kanop.solvers.columns import from_columns, to_columns
 from kanop.solvers.solve import keep_freed_memory
 
 
@@ -163,3 +164,13 @@ def test_darcy_refuses_second_derivatives_rather_than_giving_wrong_ones() -> Non
     a = torch.ones(1, 1, 6, dtype=torch.float64, requires_grad=True)
     with pytest.raises(KanopError, match="second derivatives"):
         torch.autograd.grad(solve_darcy(a, 1.0, grid).u.sum(), a, create_graph=True)
+
+
+@pytest.mark.parametrize(("shape", "columns"), [((6, 8), 3), ((6, 8), 5), ((5, 7), 4), ((9,), 5), ((4, 6, 8), 4)])
+def test_transforms_by_columns_know_their_gradients(shape: tuple[int, ...], columns: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    u = torch.randn(2, *shape, generator=generator, dtype=torch.float64, requires_grad=True)
+    u_hat = torch.randn(2, *shape[:-1], columns, generator=generator, dtype=torch.complex128, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda u: to_columns(u, len(shape), columns), u)
+    assert torch.autograd.gradcheck(lambda u_hat: from_columns(u_hat, shape), u_hat)
+    assert torch.autograd.gradgradcheck(lambda u_hat: from_columns(u_hat, shape) ** 2, u_hat)
