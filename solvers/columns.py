@@ -29,7 +29,7 @@ def by_columns(u_hat: Shaped[Tensor, "... k"], ndim: int, columns: int) -> Shape
 def from_columns(u_hat: Complex[Tensor, "... k"], shape: Sequence[int]) -> Float[Tensor, "... n"]:
     """Values on `shape` points of the series whose coefficients beyond the stored columns are zero."""
     if u_hat.requires_grad and torch.is_grad_enabled():
-        return _FromColumns.apply(u_hat, tuple(shape))  # type: ignore[no-any-return]
+        return _FromColumns.apply(u_hat, tuple(shape))
     if len(shape) > 1:
         u_hat = torch.fft.ifftn(u_hat, dim=tuple(range(-len(shape), -1)), norm="forward")
     half = shape[-1] // 2 + 1
@@ -44,7 +44,7 @@ def from_columns(u_hat: Complex[Tensor, "... k"], shape: Sequence[int]) -> Float
 def to_columns(u: Float[Tensor, "... n"], ndim: int, columns: int) -> Complex[Tensor, "... k"]:
     """The first `columns` columns of the half spectrum of `u` over its last `ndim` axes."""
     if u.requires_grad and torch.is_grad_enabled():
-        return _ToColumns.apply(u, ndim, columns)  # type: ignore[no-any-return]
+        return _ToColumns.apply(u, ndim, columns)
     u_hat = torch.fft.rfft(u, norm="forward")[..., :columns]
     return torch.fft.fftn(u_hat, dim=tuple(range(-ndim, -1)), norm="forward") if ndim > 1 else u_hat
 

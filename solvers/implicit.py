@@ -24,7 +24,7 @@ def implicit_gradient(u: Tensor, residual: Tensor, solve: Callable[[Tensor], Ten
 
     Raises KanopError in backward where a second derivative is prepared (create_graph).
     """
-    return _Implicit.apply(u, residual, solve)  # type: ignore[no-any-return]
+    return _Implicit.apply(u, residual, solve)
 
 
 class _Implicit(torch.autograd.Function):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import torch
 from jaxtyping import Complex, Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Constant, Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation, finite
 from kanop.solvers.equations.series import linear_solution
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
@@ -47,7 +46,7 @@ class Advection(Equation):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "velocity", tuple(self.velocity))
-        check(all(abs(v) < math.inf for v in self.velocity), f"expected finite velocities, got {self.velocity}")
+        check(finite(*self.velocity), f"expected finite velocities, got {self.velocity}")
 
     def linear(self, grid: Grid) -> Complex[Tensor, "1 *k"]:
         """−iβ·k."""
@@ -72,4 +71,5 @@ class Advection(Equation):
 
     def exact(self, u0: Float[Tensor, "1 *n"], grid: Grid) -> Callable[..., Tensor]:
         """u₀(x − βt), by the Fourier series of u₀."""
-        return linear_solution(self.linear(grid)[0], u0[0], grid)
+        series = linear_solution(self.linear(grid)[0], u0, grid)
+        return lambda t, *x: series(t, *x)[0]

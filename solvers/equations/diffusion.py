@@ -67,4 +67,5 @@ class Diffusion(Equation):
 
     def exact(self, u0: Float[Tensor, "1 *n"], grid: Grid) -> Callable[..., Tensor]:
         """Σ_k û₀(k) e^{−ν|k|²t} e^{ik·x}."""
-        return linear_solution(self.linear(grid)[0], u0[0], grid)
+        series = linear_solution(self.linear(grid)[0], u0, grid)
+        return lambda t, *x: series(t, *x)[0]

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Constant, Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation, finite
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -53,7 +53,7 @@ class FitzHughNagumo(Equation):
     def __post_init__(self) -> None:
         good = 0 < self.diffusivity_u < math.inf and 0 < self.diffusivity_v < math.inf
         check(good, f"expected diffusivities > 0, got {self.diffusivity_u}, {self.diffusivity_v}")
-        check(abs(self.k) < math.inf, f"expected a finite current k, got {self.k}")
+        check(finite(self.k), f"expected a finite current k, got {self.k}")
 
     def linear(self, grid: Grid) -> Float[Tensor, "2 2 *k"]:
         """[[1 − D_u|k|², −1], [1, −1 − D_v|k|²]]."""

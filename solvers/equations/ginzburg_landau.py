@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Constant, Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation, finite
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -58,7 +58,7 @@ class GinzburgLandau(Equation):
     degree = 3
 
     def __post_init__(self) -> None:
-        check(abs(self.b) < math.inf and abs(self.c) < math.inf, f"expected finite b and c, got {self.b}, {self.c}")
+        check(finite(self.b, self.c), f"expected finite b and c, got {self.b}, {self.c}")
         check(0 < self.diffusivity < math.inf, f"expected a diffusivity > 0, got {self.diffusivity}")
 
     def linear(self, grid: Grid) -> Float[Tensor, "2 2 *k"]:

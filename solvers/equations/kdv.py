@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jaxtyping import Complex, Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Constant, Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation, finite
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -54,7 +53,7 @@ class KortewegDeVries(Equation):
     degree = 2
 
     def __post_init__(self) -> None:
-        good = abs(self.steepening) < math.inf and 0 < abs(self.dispersion) < math.inf
+        good = finite(self.steepening, self.dispersion) and bool(self.dispersion != 0)
         check(good, f"expected finite steepening and dispersion ≠ 0, got {self.steepening}, {self.dispersion}")
 
     def linear(self, grid: Grid) -> Complex[Tensor, "1 k"]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kanop.solvers.columns import by_columns, from_columns, to_columns
 from kanop.solvers.equation import Constant, Derivatives, Equation
+from kanop.solvers.equations.series import linear_solution, squared_wavenumbers
 from kanop.solvers.errors import KanopError, check
 from kanop.solvers.forcing import Forcing, force_hat
 from kanop.solvers.grid import Grid
@@ -148,45 +149,17 @@ class NavierStokes2D(Equation):
         Takes t and points x, y of any equal shape; differentiable.
         """
         check(self.forcing is None, "a forced flow has no exact solution here")
-        waves, k2 = plane_waves(u0, grid)
+        k2 = squared_wavenumbers(u0, grid)
         ring = float(k2.max() - k2.min()) <= 1e-9 * float(k2.max())
         check(ring, f"only modes of one |k| decay exactly, got |k|² from {k2.min():.4g} to {k2.max():.4g}")
-        rate = self._damping(float(k2.mean()))
-
-        def solution(t: float | Tensor, *x: Tensor) -> Tensor:
-            return waves(*x)[0] * torch.exp(-rate * torch.as_tensor(t, dtype=x[0].dtype))
-
-        return solution
+        series = linear_solution(self.linear(grid)[0], u0, grid)
+        return lambda t, *x: series(t, *x)[0]
 
     def _damping(self, k2: Tensor | float) -> Tensor | float:
         rate = self.nu * k2 + self.drag
         if self.hyperviscosity is not None:
             rate = rate + self.hyperviscosity[0] * k2 ** self.hyperviscosity[1]
         return rate
-
-
-def plane_waves(u0: Float[Tensor, "c *x"], grid: Grid) -> tuple[Callable[..., Tensor], Float[Tensor, " m"]]:
-    """The series through `u0` as a differentiable function *x ↦ (c, …) of its few waves, and the |k|² of each.
-
-    Raises
-    ------
-    KanopError : the field is zero, or has more than 256 waves
-    """
-    u_hat = grid.to_spectral(u0) * grid.parseval
-    size = u_hat.abs().amax(0)
-    there = size > 1e-11 * size.max()
-    check(1 <= int(there.sum()) <= 256, f"expected a flow of 1 to 256 waves, got {int(there.sum())}")
-    k = torch.stack([k.expand(there.shape)[there] for k in grid.k])
-    amplitude = u_hat[:, there]
-
-    def waves(*x: Tensor) -> Tensor:
-        phase = sum(ki.reshape(-1, *[1] * xi.ndim) * (xi - o) for ki, xi, o in zip(k, x, grid.origin, strict=True))
-        cosine, sine = (
-            torch.tensordot(a, f(phase), 1) for a, f in ((amplitude.real, torch.cos), (amplitude.imag, torch.sin))
-        )
-        return cosine - sine
-
-    return waves, k.square().sum(0)
 
 
 @lru_cache(maxsize=16)

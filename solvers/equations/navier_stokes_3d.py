@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kanop.solvers.columns import by_columns, from_columns, to_columns
 from kanop.solvers.equation import Constant, Derivatives, Equation
-from kanop.solvers.equations.navier_stokes import plane_waves
+from kanop.solvers.equations.series import linear_solution, squared_wavenumbers
 from kanop.solvers.errors import KanopError, check
 from kanop.solvers.forcing import Forcing, force_hat
 from kanop.solvers.grid import Grid
@@ -180,15 +180,10 @@ class NavierStokes3D(Equation):
         Takes t and points x, y, z of any equal shape, returns (3, …); differentiable.
         """
         check(self.forcing is None and self.closure is None, "with force or closure no exact solution is known here")
-        waves, k2 = plane_waves(u0, grid)
-        curl, k = self.vorticity(u0, grid), float(k2.mean().sqrt())
+        curl, k = self.vorticity(u0, grid), float(squared_wavenumbers(u0, grid).mean().sqrt())
         off = min(float((curl - sign * k * u0).abs().max()) for sign in (1, -1)) / float(u0.abs().max())
         check(off <= 1e-9 * max(k, 1.0), f"only flows with ∇×u = ±ku decay exactly; this one misses it by {off:.3g}")
-
-        def solution(t: float | Tensor, *x: Tensor) -> Tensor:
-            return waves(*x) * torch.exp(-self.nu * k * k * torch.as_tensor(t, dtype=x[0].dtype))
-
-        return solution
+        return linear_solution(self.linear(grid)[0], u0, grid)
 
     def _push(self, u_hat: Tensor, ik: Tensor, grid: Grid, t: float | Tensor) -> Tensor:
         """u×ω + ∇·(2ν_t S) + f, not projected."""

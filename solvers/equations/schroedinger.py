@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.equation import Constant, Derivatives, Equation
+from kanop.solvers.equation import Constant, Derivatives, Equation, finite
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
 
@@ -56,7 +56,7 @@ class NonlinearSchroedinger(Equation):
 
     def __post_init__(self) -> None:
         check(0 < self.dispersion < math.inf, f"expected a dispersion > 0, got {self.dispersion}")
-        check(abs(self.focusing) < math.inf, f"expected a finite focusing, got {self.focusing}")
+        check(finite(self.focusing), f"expected a finite focusing, got {self.focusing}")
 
     def linear(self, grid: Grid) -> Float[Tensor, "2 2 *k"]:
         """−ia|k|² as a real 2 × 2 block."""
