@@ -21,12 +21,14 @@ from kanop.solvers.equations import (
     AllenCahn,
     Burgers,
     Burgers2D,
+    CosineMedium,
     Darcy,
     Diffusion,
     FisherKPP,
     FitzHughNagumo,
     GinzburgLandau,
     GrayScott,
+    HeterogeneousDiffusion,
     KortewegDeVries,
     KuramotoSivashinsky,
     NavierStokes2D,
@@ -36,13 +38,14 @@ from kanop.solvers.equations import (
     Wave,
 )
 from kanop.solvers.errors import DataError, KanopError, SolverDiverged
-from kanop.solvers.etdrk import SCHEMES
 from kanop.solvers.fields import FieldSpec, Trajectory
 from kanop.solvers.finite_volumes import CellDerivatives
 from kanop.solvers.forcing import FNOForcing, Forcing, KolmogorovForcing
 from kanop.solvers.grid import Grid
+from kanop.solvers.linear_operator import LinearOperator, MatrixOperator
 from kanop.solvers.poisson import solve_helmholtz, solve_poisson
 from kanop.solvers.random_fields import GaussianRandomField
+from kanop.solvers.schemes import SCHEMES
 from kanop.solvers.solve import solve
 
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
     "Burgers2D",
     "CellDerivatives",
     "CellNoise",
+    "CosineMedium",
     "Darcy",
     "DarcySolution",
     "DataError",
@@ -70,11 +74,14 @@ __all__ = [
     "GrayScott",
     "Grid",
     "GridDerivatives",
+    "HeterogeneousDiffusion",
     "KanopError",
     "KolmogorovForcing",
     "KortewegDeVries",
     "KuramotoSivashinsky",
+    "LinearOperator",
     "LogNormal",
+    "MatrixOperator",
     "McWilliams",
     "Mixture",
     "NavierStokes2D",

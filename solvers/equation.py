@@ -11,6 +11,7 @@ How residuals stand on `Derivatives`, with the three kinds that the interface wa
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -21,8 +22,9 @@ from torch import Tensor
 
 from kanop.solvers.errors import KanopError, check, nearest
 from kanop.solvers.grid import Grid
+from kanop.solvers.linear_operator import LinearOperator
 
-__all__ = ["Constant", "Derivatives", "Equation", "trainable"]
+__all__ = ["Constant", "Derivatives", "Equation", "finite", "trainable"]
 
 Constant = float | Tensor
 """A physical constant: a number, or a tensor of one element that gradients flow to."""
@@ -124,8 +126,11 @@ class Equation(ABC):
     """Whether `nonlinear` takes and gives spectra without the columns that dealiasing drops (`solvers/columns.py`)."""
 
     @abstractmethod
-    def linear(self, grid: Grid) -> Inexact[Tensor, "*c_k"]:
-        """Symbol of L: (c, *k), one value a mode, or (c, c, *k), a matrix a mode that mixes the channels."""
+    def linear(self, grid: Grid) -> Inexact[Tensor, "*c_k"] | LinearOperator:
+        """Symbol of L: (c, *k), one value a mode, or (c, c, *k), a matrix a mode that mixes the channels.
+
+        An L that couples the modes (a coefficient that varies in space) is a `LinearOperator`.
+        """
 
     @abstractmethod
     def nonlinear(self, u_hat: Inexact[Tensor, "b c *k"], grid: Grid, t: float | Tensor) -> Inexact[Tensor, "b c *k"]:
@@ -161,3 +166,8 @@ def trainable(thing: object) -> bool:
         return thing.requires_grad
     parts = [getattr(thing, field.name) for field in fields(thing)] if is_dataclass(thing) else []
     return any(map(trainable, [*parts, *(thing if isinstance(thing, tuple) else ())]))
+
+
+def finite(*constants: Constant) -> bool:
+    """Whether all are finite; asks without turning a tensor that gradients flow to into a number."""
+    return all(bool(-math.inf < c) and bool(c < math.inf) for c in constants)

@@ -6,7 +6,7 @@ U_i = u + [(e^{c_i z} − 1) u + h Σ_j a_ij(z) N(U_j, t + c_j h)], where every 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,9 +14,14 @@ import torch
 from jaxtyping import Bool, Inexact
 from torch import Tensor
 
+from kanop.solvers.errors import KanopError
+from kanop.solvers.linear_operator import LinearOperator
 from kanop.solvers.phi import block_phi, expm1, phi
 
-__all__ = ["SCHEMES", "Coefficients", "Scheme", "coefficients", "increment", "multiply"]
+__all__ = ["EXPONENTIAL", "Coefficients", "Nonlinear", "Scheme", "multiply"]
+
+# û, t ↦ N(û, t).
+Nonlinear = Callable[[Tensor, float | Tensor], Tensor]
 
 # A table entry: the terms (w, m, c) of Σ w·φ_m(c z).
 Entry = tuple[tuple[float, int, float], ...]
@@ -31,14 +36,27 @@ class Scheme:
     order : classical order of accuracy
     nodes : c_i of every stage, then 1
     table : row i holds the entries a_ij, j < i, of stage i; the last row holds the weights
+    error : weights on the stages, and on N at the end of the step, of the difference to a method of order − 1
     """
 
     order: int
     nodes: tuple[float, ...]
     table: tuple[tuple[Entry, ...], ...]
+    error: tuple[Entry, ...] = ()
+
+    def coefficients(
+        self, linear: Inexact[Tensor, "*c_k"] | LinearOperator, h: float, mask: Bool[Tensor, "*k"], dtype: torch.dtype
+    ) -> Coefficients:
+        """The scheme for step `h`, in double precision before it is cast to `dtype`, that of the state.
+
+        The dealiasing mask is folded into the weights, so that it costs no pass over the spectrum in the step.
+        """
+        if isinstance(linear, LinearOperator):
+            raise KanopError("exponential schemes need a symbol, this L couples the modes: take scheme='ark4'")
+        return _table(self, linear, h, mask, dtype)
 
 
-SCHEMES = {
+EXPONENTIAL = {
     "etdrk1": Scheme(1, (0.0, 1.0), ((), (((1.0, 1, 1.0),),))),
     "etdrk2": Scheme(
         2,
@@ -70,6 +88,7 @@ SCHEMES = {
                 ((-1, 2, 1), (4, 3, 1)),
             ),
         ),
+        error=((), (), (), ((-1, 2, 1), (4, 3, 1)), ((1, 2, 1), (-4, 3, 1))),
     ),
 }
 """Cox and Matthews (2002), eqs 4, 22, 23-25 and 26-29, doi:10.1006/jcph.2002.6995. In etdrk4 the product
@@ -80,22 +99,52 @@ SCHEMES = {
 class Coefficients:
     """A scheme's table evaluated for one step size: decay c_i ↦ e^{c_i z} − 1 and weights h a_ij (None where zero).
 
-    Each is (c, *k), or (c, c, *k) where the symbol is a block.
+    Each is (c, *k), or (c, c, *k) where the symbol is a block. `error` holds the decay and the weights of the error
+    estimate, one weight more than there are stages if it takes N at the end of the step too.
     """
 
     h: float
     nodes: tuple[float, ...]
     decay: tuple[Tensor, ...]
     weights: tuple[tuple[Tensor | None, ...], ...]
+    error: tuple[Tensor | None, tuple[Tensor | None, ...]] | None = None
+
+    def increment(
+        self, nonlinear: Nonlinear, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor
+    ) -> Inexact[Tensor, "b c *k"]:
+        """The change u(t + h) − u(t) of one step."""
+        return self._run(nonlinear, u_hat, t)[0]
+
+    def pair(
+        self, nonlinear: Nonlinear, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor
+    ) -> tuple[Inexact[Tensor, "b c *k"], Inexact[Tensor, "b c *k"]]:
+        """The change, and an estimate of its error."""
+        change, slopes = self._run(nonlinear, u_hat, t)
+        decay, weights = self.error  # type: ignore[misc]
+        if len(weights) > len(slopes):
+            slopes.append(nonlinear(u_hat + change, t + self.h))
+        error = torch.zeros_like(u_hat) if decay is None else multiply(decay, u_hat)
+        return change, _add(weights, slopes, error)
+
+    def _run(self, nonlinear: Nonlinear, u_hat: Tensor, t: float | Tensor) -> tuple[Tensor, list[Tensor]]:
+        slopes: list[Tensor] = []
+        change = u_hat
+        for i, (node, decay, row) in enumerate(zip(self.nodes, self.decay, self.weights, strict=True)):
+            if i > 0:
+                change = _add(row, slopes, multiply(decay, u_hat))
+            if i < len(self.nodes) - 1:
+                slopes.append(nonlinear(u_hat + change if i else u_hat, t + node * self.h))
+        return change, slopes
 
 
-def coefficients(
-    scheme: Scheme, linear: Inexact[Tensor, "*c_k"], h: float, mask: Bool[Tensor, "*k"], dtype: torch.dtype
-) -> Coefficients:
-    """Evaluate `scheme` for step `h` in double precision, then cast to `dtype`, that of the state.
+def _add(weights: Sequence[Tensor | None], slopes: Sequence[Tensor], total: Tensor) -> Tensor:
+    for weight, slope in zip(weights, slopes, strict=False):
+        if weight is not None:
+            multiply(weight, slope, total)
+    return total
 
-    The dealiasing mask is folded into the weights, so that it costs no pass over the spectrum in the step.
-    """
+
+def _table(scheme: Scheme, linear: Tensor, h: float, mask: Tensor, dtype: torch.dtype) -> Coefficients:
     z = h * linear.to(torch.complex128 if linear.is_complex() else torch.float64)
     block = z.ndim == mask.ndim + 2
 
@@ -117,35 +166,18 @@ def coefficients(
         return (c * torch.einsum("ij...,jk...->ik...", z, value(1, c)) if block else expm1(c * z)).to(dtype)
 
     decay = tuple(map(change, scheme.nodes))
-    return Coefficients(h, scheme.nodes, decay, tuple(tuple(map(entry, row)) for row in scheme.table))
-
-
-def increment(
-    coefficients: Coefficients,
-    nonlinear: Callable[[Tensor, float | Tensor], Tensor],
-    u_hat: Inexact[Tensor, "b c *k"],
-    t: float | Tensor,
-) -> Inexact[Tensor, "b c *k"]:
-    """The change u(t + h) − u(t) of one step."""
-    slopes: list[Tensor] = []
-    change = u_hat
-    for i, (node, decay, row) in enumerate(
-        zip(coefficients.nodes, coefficients.decay, coefficients.weights, strict=True)
-    ):
-        if i > 0:
-            change = multiply(decay, u_hat)
-            for weight, slope in zip(row, slopes, strict=False):
-                if weight is not None:
-                    multiply(weight, slope, change)
-        if i < len(coefficients.nodes) - 1:
-            slopes.append(nonlinear(u_hat + change if i else u_hat, t + node * coefficients.h))
-    return change
+    weights = tuple(tuple(map(entry, row)) for row in scheme.table)
+    error = (None, tuple(map(entry, scheme.error))) if scheme.error else None
+    return Coefficients(h, scheme.nodes, decay, weights, error)
 
 
 def multiply(
-    symbol: Inexact[Tensor, "*c_k"], u_hat: Inexact[Tensor, "b c *k"], total: Tensor | None = None
+    symbol: Inexact[Tensor, "*c_k"] | LinearOperator, u_hat: Inexact[Tensor, "b c *k"], total: Tensor | None = None
 ) -> Inexact[Tensor, "b c *k"]:
     """total + symbol · û, in the memory of `total` where there is one; a symbol has a number or a block a mode."""
+    if isinstance(symbol, LinearOperator):
+        image = symbol.apply(u_hat)
+        return image if total is None else total.add_(image)
     if symbol.ndim < u_hat.ndim:
         return symbol * u_hat if total is None else total.addcmul_(symbol, u_hat)
     for j in range(len(symbol)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import torch
@@ -14,10 +14,14 @@ from kanop.solvers.columns import by_columns
 from kanop.solvers.control import controlled_steps
 from kanop.solvers.equation import Equation
 from kanop.solvers.errors import KanopError, check, nearest
-from kanop.solvers.etdrk import SCHEMES, Coefficients, coefficients, increment
+from kanop.solvers.etdrk import Coefficients
 from kanop.solvers.fields import Trajectory
 from kanop.solvers.grid import Grid
+from kanop.solvers.imex import Splitting
+from kanop.solvers.linear_operator import LinearOperator
 from kanop.solvers.marching import march
+from kanop.solvers.multistep import MultistepCoefficients, continued, recalled
+from kanop.solvers.schemes import SCHEMES
 
 __all__ = ["Stepper", "solve"]
 
@@ -32,7 +36,7 @@ def solve(
     times: Sequence[float],
     dt: float | Sequence[tuple[float, float]] | None = None,
     tolerance: float | None = None,
-    scheme: str = "etdrk4",
+    scheme: str | None = None,
 ) -> Trajectory:
     r"""Integrate ∂u/∂t = L u + N(u, t) from u(times[0]) = u0 and return the frames at `times`.
 
@@ -47,7 +51,9 @@ def solve(
     times : increasing times, the first that of u0
     dt : fixed step, or (until, dt) pairs for steps that change at given times, e.g. [(0.01, 1e-4), (1, 4e-3)]
     tolerance : instead of dt: relative L2 error per unit of time, for each sample by itself; steps are powers of two
-    scheme : "etdrk1" … "etdrk4" (Cox and Matthews 2002)
+    scheme : "etdrk1" … "etdrk4" (exponential; Cox and Matthews 2002), "ark3", "ark4" (additive Runge-Kutta; Kennedy and
+        Carpenter 2003), or "sbdf2", "sbdf3" (multistep, one evaluation of N a step, fixed dt; Ascher, Ruuth and Wetton
+        1995). Default "etdrk4", or "ark4" where L couples the modes, which no exponential scheme takes
 
     Returns
     -------
@@ -79,10 +85,11 @@ def solve(
 class Stepper:
     """One equation on one grid under one scheme: `advance(u_hat, t, h)`, with the coefficients of each h made once."""
 
-    def __init__(self, equation: Equation, grid: Grid, scheme: str) -> None:
-        self.equation, self.grid, self.scheme = equation, grid, SCHEMES[scheme]
+    def __init__(self, equation: Equation, grid: Grid, scheme: str | None = None) -> None:
+        self.equation, self.grid = equation, grid
         self.mask = grid.dealias_mask(equation.degree)
         self._linear = equation.linear(grid.to(dtype=torch.float64))
+        self.scheme = SCHEMES[scheme or ("ark4" if isinstance(self._linear, LinearOperator) else "etdrk4")]
         # Dealiasing empties the last columns of the half spectrum: an equation that allows it is stepped without them.
         used = self.mask.reshape(-1, self.mask.shape[-1]).any(0)
         self._columns = int(used.sum()) if equation.skips_columns else len(used)
@@ -90,31 +97,54 @@ class Stepper:
         if grid.device.type == "cpu":
             keep_freed_memory()
 
-    def _coefficients(self, h: float) -> Coefficients:
-        return coefficients(self.scheme, self._kept(self._linear), h, self._kept(self.mask), self.grid.spectral_dtype)
-
-    def _kept(self, u_hat: Tensor) -> Tensor:
-        return by_columns(u_hat, self.grid.ndim, self._columns) if self._columns < u_hat.shape[-1] else u_hat
+    def _coefficients(self, h: float) -> Coefficients | Splitting | MultistepCoefficients:
+        linear = self._linear if isinstance(self._linear, LinearOperator) else self._kept(self._linear)
+        return self.scheme.coefficients(linear, h, self._kept(self.mask), self.grid.spectral_dtype)
 
     def increment(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float) -> Inexact[Tensor, "b c *k"]:
-        """u(t + h) − u(t)."""
+        """u(t + h) − u(t), from û alone; multistep schemes take the step of their starter."""
+        table = self.coefficients(h)
+        (change,) = self._by_chunks(lambda u, time: (table.increment(self._nonlinear, u, time),), t, u_hat)
+        return self._padded(change)
+
+    def pair(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float) -> tuple[Tensor, Tensor]:
+        """u(t + h) − u(t) and an estimate of its error, for schemes with an embedded one."""
+        table = self.coefficients(h)
+        change, error = self._by_chunks(lambda u, time: table.pair(self._nonlinear, u, time), t, u_hat)  # type: ignore[union-attr]
+        return self._padded(change), self._padded(error)
+
+    def advance(
+        self, u_hat: Inexact[Tensor, "b c *k"], t: float, h: float, history: Sequence[Tensor] = ()
+    ) -> tuple[Inexact[Tensor, "b c *k"], Sequence[Tensor]]:
+        """u(t + h) − u(t) on the main line, and what the scheme remembers for the next step (multistep ones alone)."""
+        table = self.coefficients(h)
+        if not isinstance(table, MultistepCoefficients):
+            return self.increment(u_hat, t, h), ()
+        past = recalled(history, t, h)
+        change, slope = self._by_chunks(
+            lambda u, time, *past: table.advance(self._nonlinear, u, time, past), t, u_hat, *past
+        )
+        return self._padded(change), continued(table.scheme.order, past, t, h, slope, change)
+
+    def _by_chunks(
+        self, step: Callable[..., tuple[Tensor, ...]], t: float | Tensor, u_hat: Tensor, *more: Tensor
+    ) -> list[Tensor]:
+        """step(û, t, …) for pieces of the batch that stay in the caches of a CPU, on the columns that are kept."""
         size = len(u_hat)
         if u_hat.device.type == "cpu":
             size = min(size, max(1, CHUNK // (u_hat[0].numel() * u_hat.element_size())))
         times = t.split(size) if isinstance(t, Tensor) else itertools.repeat(t)
-        table = self.coefficients(h)
+        pieces = zip(*(u.split(size) for u in (u_hat, *more)), strict=True)
         parts = [
-            increment(table, self._nonlinear, self._kept(part), time)
-            for part, time in zip(u_hat.split(size), times, strict=False)
+            step(self._kept(u), time, *map(self._kept, rest)) for (u, *rest), time in zip(pieces, times, strict=False)
         ]
-        change = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return torch.nn.functional.pad(change, (0, u_hat.shape[-1] - self._columns))
+        return [torch.cat(part) if len(part) > 1 else part[0] for part in zip(*parts, strict=True)]
 
-    def advance(
-        self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float, history: Sequence[Tensor] = ()
-    ) -> tuple[Inexact[Tensor, "b c *k"], Sequence[Tensor]]:
-        """u(t + h) − u(t) on the main line, and what the scheme remembers for the next step (multistep ones alone)."""
-        return self.increment(u_hat, t, h), history
+    def _kept(self, u_hat: Tensor) -> Tensor:
+        return by_columns(u_hat, self.grid.ndim, self._columns) if self._columns < u_hat.shape[-1] else u_hat
+
+    def _padded(self, u_hat: Tensor) -> Tensor:
+        return torch.nn.functional.pad(u_hat, (0, self.mask.shape[-1] - self._columns))
 
     def keep_coefficients(self, steps: Iterable[float]) -> None:
         """Make those of `steps` now; others each time anew: a step that backward repeats must repeat its graph."""
@@ -135,9 +165,9 @@ def keep_freed_memory() -> None:
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
-def _check_input(equation: Equation, u0: Tensor, grid: Grid, times: list[float], scheme: str) -> None:
+def _check_input(equation: Equation, u0: Tensor, grid: Grid, times: list[float], scheme: str | None) -> None:
     name = type(equation).__name__
-    check(scheme in SCHEMES, nearest(scheme, SCHEMES, "scheme"))
+    check(scheme is None or scheme in SCHEMES, nearest(str(scheme), SCHEMES, "scheme"))
     check(grid.ndim in equation.ndim, f"{name} lives on grids with {equation.ndim} axes, got {grid.ndim}")
     takes = " or ".join(equation.boundaries)
     check(set(grid.boundaries) <= set(equation.boundaries), f"{name} is solved on {takes} axes, got {grid.boundaries}")

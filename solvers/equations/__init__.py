@@ -10,6 +10,7 @@ from kanop.solvers.equations.fisher_kpp import FisherKPP
 from kanop.solvers.equations.fitzhugh_nagumo import FitzHughNagumo
 from kanop.solvers.equations.ginzburg_landau import GinzburgLandau
 from kanop.solvers.equations.gray_scott import GrayScott
+from kanop.solvers.equations.heterogeneous_diffusion import CosineMedium, HeterogeneousDiffusion
 from kanop.solvers.equations.kdv import KortewegDeVries
 from kanop.solvers.equations.kuramoto_sivashinsky import KuramotoSivashinsky
 from kanop.solvers.equations.navier_stokes import NavierStokes2D
@@ -22,12 +23,14 @@ __all__ = [
     "AllenCahn",
     "Burgers",
     "Burgers2D",
+    "CosineMedium",
     "Darcy",
     "Diffusion",
     "FisherKPP",
     "FitzHughNagumo",
     "GinzburgLandau",
     "GrayScott",
+    "HeterogeneousDiffusion",
     "KortewegDeVries",
     "KuramotoSivashinsky",
     "NavierStokes2D",
