@@ -22,7 +22,8 @@ SPLITS = {"train": 0, "valid": 1, "test": 2}
 
 def generator(seed: int, split: str, index: int) -> np.random.Generator:
     """The numbers of sample `index` of `split`: a stream for each (seed, split, index)."""
-    check(split in SPLITS, nearest(split, SPLITS, "split"))
+    if split not in SPLITS:
+        raise KanopError(nearest(split, SPLITS, "split"))
     check(seed >= 0 and index >= 0, f"seeds and numbers of samples are at least 0, got seed {seed}, sample {index}")
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, SPLITS[split], index])))
 
@@ -93,6 +94,8 @@ def lattice(boundaries: tuple[str, ...], reach: int) -> Modes:
 
 def band(grid: Grid, k_max: float, law: str) -> tuple[Modes, Float[np.ndarray, "d m"]]:
     """The modes 0 < |k| < `k_max` of the box and their wavenumbers; refuses a grid that does not hold them all."""
+    # A wave whose number is k_max but for rounding is outside on every box.
+    k_max *= 1 - 1e-12
     scales = [_wavenumber(kind, length) for kind, length in zip(grid.boundaries, grid.lengths, strict=True)]
     highest = [math.ceil(k_max / scale) - 1 for scale in scales]
     least = [2 * m + 1 if kind == "periodic" else m + 1 for m, kind in zip(highest, grid.boundaries, strict=True)]

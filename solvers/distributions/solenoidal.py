@@ -35,7 +35,7 @@ class SolenoidalNoise:
     ------
     KanopError : a constant that is not positive, a grid that does not hold the modes, has walls or not three axes
 
-    References: Rogallo (1981), NASA TM-81315; Chasnov (1995), doi:10.1063/1.868780 (the spectra).
+    References: Rogallo (1981), NASA TM-81315; Chasnov (1995), Phys. Fluids 7 (the spectra).
 
     Examples
     --------

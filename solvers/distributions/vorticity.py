@@ -90,7 +90,8 @@ class McWilliams:
     mean_square : mean of |u|² > 0 over the box, of every sample; 0.5
     spectrum : "paper" (default): |ψ_k|² as above, energy ∝ k²/(1 + (k/k₀)⁴), most at k₀. "script": its square, which
         the published code draws because it multiplies amplitudes by the formula for |ψ_k|²; far smoother, energy
-        ∝ k/(1 + (k/k₀)⁴)². "shell": the formula taken for the sum over a shell, hence E|ψ_k|² ∝ [k² (1 + (k/k₀)⁴)]⁻¹
+        ∝ k/(1 + (k/k₀)⁴)². "shell": the formula taken for the sum over a shell, hence E|ψ_k|² ∝ [k² (1 + (k/k₀)⁴)]⁻¹,
+        as GeophysicalFlows.jl draws it
     k_max : the law has the modes |k| < k_max; default 16 k₀. With "paper" and "shell" the enstrophy grows with it
 
     Raises

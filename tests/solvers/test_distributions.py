@@ -195,6 +195,17 @@ def test_a_peaked_vorticity_has_its_largest_speed():
         assert float((largest / 7 - 1).abs().max()) < slack, shape
 
 
+@pytest.mark.parametrize("length", [TAU, 1.3, 3.7, 20.0])
+def test_a_plane_flow_scales_with_its_box(length):
+    """The same flow on any box at equal peak · length, down to which modes it holds: ω is in 1/time, |u| in L/time."""
+
+    def sample(length: float) -> torch.Tensor:
+        law = PeakedVorticity(peak=2 * TAU / length, max_speed=length, k_max=3 * TAU / length)
+        return law.sample(Grid((5, 5), (length, length)), 0, "train", [0])
+
+    torch.testing.assert_close(sample(length), sample(1.0), rtol=1e-11, atol=1e-11)
+
+
 @pytest.mark.parametrize("spectrum", ["paper", "script", "shell"])
 @pytest.mark.parametrize("lengths", [(TAU, TAU), (1.0, 2.0)])
 def test_mcwilliams_has_its_mean_square_speed(spectrum, lengths):

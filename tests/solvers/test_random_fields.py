@@ -67,7 +67,7 @@ D, N, P = "dirichlet", "neumann", "periodic"
 )
 def test_covariance_of_every_mode_at_walls(shape, boundaries):
     """E|û_k|² = λ_k Π_walls (2, or 1 for a constant) / |box|; only the constant and Nyquist modes are missing."""
-    samples = 1000
+    samples = 500
     grid = Grid(shape, (2.0, 1.5, 0.7)[: len(shape)], boundaries)
     field = GaussianRandomField(sigma=2, tau=3, alpha=2)
     u_hat = grid.to_spectral(field.sample(grid, 5, "test", range(samples)))[:, 0]
@@ -86,7 +86,7 @@ def test_covariance_of_every_mode_at_walls(shape, boundaries):
 @pytest.mark.parametrize(("kind", "tau"), [(D, 0.0), (D, 3.0), (N, 3.0)])
 def test_covariance_is_the_greens_function_of_the_walls(kind, tau):
     """α = 1 in 1D: E u(x)u(y) inverts −∂²+τ², as sinh and cosh say; τ = 0 between sines is the Brownian bridge."""
-    samples, length = 2000, 2.0
+    samples, length = 1000, 2.0
     grid = Grid((128,), (length,), kind)
     u = GaussianRandomField(sigma=1.5, tau=tau, alpha=1).sample(grid, 0, "train", range(samples))[:, 0, 4::17]
     x = grid.points[0][4::17]
@@ -104,17 +104,17 @@ def test_covariance_is_the_greens_function_of_the_walls(kind, tau):
     assert float(u.mean(0).abs().max()) < 5 * math.sqrt(2.25 * float(exact.max()) / samples)
 
 
-@pytest.mark.parametrize(("boundaries", "kept"), [((N, P), 30), ((D, N), 16), ((N, P, D), 60)])
-def test_modes_at_walls_are_independent(boundaries, kept):
+@pytest.mark.parametrize("boundaries", [(N, P), (D, N), (N, P, D)])
+def test_modes_at_walls_are_independent(boundaries):
     grid = Grid((4, 5, 3)[: len(boundaries)], boundaries=boundaries)
-    u_hat = grid.to_spectral(GaussianRandomField(1, 5, 3).sample(grid, 0, "train", range(2000)))
+    u_hat = grid.to_spectral(GaussianRandomField(1, 5, 3).sample(grid, 0, "train", range(1000)))
     white = torch.view_as_real(u_hat) if u_hat.is_complex() else u_hat
     white = white.flatten(1)
     white = (white / white.std(0).clamp_min(1e-15))[:, white.std(0) > 1e-12]
     off = white.T @ white / len(white) - torch.eye(white.shape[1], dtype=torch.float64)
     # Where the half spectrum holds k and −k, they are one and the same.
     pairs = int((off.abs() > 0.99).sum()) // 2
-    assert float(off[off.abs() < 0.99].abs().max()) < 5.5 / math.sqrt(2000)
+    assert float(off[off.abs() < 0.99].abs().max()) < 5.5 / math.sqrt(1000)
     functions = math.prod(n for n, kind in zip(grid.shape, boundaries, strict=True))
     assert white.shape[1] - pairs == functions - (D not in boundaries), "as many functions as points, less the mean"
 
