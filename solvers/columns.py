@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Complex, Float, Shaped
 from torch import Tensor
 
-__all__ = ["by_columns", "from_columns", "to_columns"]
+__all__ = ["adjoint_weight", "by_columns", "from_columns", "to_columns"]
 
 
 def by_columns(u_hat: Shaped[Tensor, "... k"], ndim: int, columns: int) -> Shaped[Tensor, "... m"]:
@@ -60,7 +60,7 @@ class _FromColumns(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         g_hat = to_columns(gradient, len(ctx.shape), ctx.columns)
-        return g_hat * _scaled(ctx.shape, g_hat, 1), None
+        return g_hat * adjoint_weight(ctx.shape, ctx.columns).to(g_hat), None
 
 
 class _ToColumns(torch.autograd.Function):
@@ -73,13 +73,14 @@ class _ToColumns(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return from_columns(gradient * _scaled(ctx.shape, gradient, -1), ctx.shape), None, None
+        weight = adjoint_weight(ctx.shape, gradient.shape[-1]).to(gradient)
+        return from_columns(gradient / weight, ctx.shape), None, None
 
 
-def _scaled(shape: tuple[int, ...], like: Tensor, power: int) -> Tensor:
-    """(w n)^power for every column: n points, and w = 2 where a mode stands for ±k."""
-    weight = torch.full((like.shape[-1],), 2.0 * math.prod(shape))
+def adjoint_weight(shape: Sequence[int], columns: int) -> Float[Tensor, " k"]:
+    """w n by column: `from_columns` has the adjoint w n `to_columns`, w = 2 where a mode stands for ±k, n points."""
+    weight = torch.full((columns,), 2.0 * math.prod(shape), dtype=torch.float64)
     weight[0] /= 2
-    if shape[-1] % 2 == 0 and like.shape[-1] == shape[-1] // 2 + 1:
+    if shape[-1] % 2 == 0 and columns == shape[-1] // 2 + 1:
         weight[-1] /= 2
-    return (weight.double() ** power).to(like)
+    return weight

@@ -6,7 +6,7 @@ U_i = u + [(e^{c_i z} − 1) u + h Σ_j a_ij(z) N(U_j, t + c_j h)], where every 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,8 +17,9 @@ from torch import Tensor
 from kanop.solvers.errors import KanopError
 from kanop.solvers.linear_operator import LinearOperator
 from kanop.solvers.phi import block_phi, expm1, phi
+from kanop.solvers.products import combine
 
-__all__ = ["EXPONENTIAL", "Coefficients", "Nonlinear", "Scheme", "multiply"]
+__all__ = ["EXPONENTIAL", "Coefficients", "Nonlinear", "Scheme"]
 
 # û, t ↦ N(û, t).
 Nonlinear = Callable[[Tensor, float | Tensor], Tensor]
@@ -123,25 +124,17 @@ class Coefficients:
         decay, weights = self.error  # type: ignore[misc]
         if len(weights) > len(slopes):
             slopes.append(nonlinear(u_hat + change, t + self.h))
-        error = torch.zeros_like(u_hat) if decay is None else multiply(decay, u_hat)
-        return change, _add(weights, slopes, error)
+        return change, combine((decay, *weights), (u_hat, *slopes))
 
     def _run(self, nonlinear: Nonlinear, u_hat: Tensor, t: float | Tensor) -> tuple[Tensor, list[Tensor]]:
         slopes: list[Tensor] = []
         change = u_hat
         for i, (node, decay, row) in enumerate(zip(self.nodes, self.decay, self.weights, strict=True)):
             if i > 0:
-                change = _add(row, slopes, multiply(decay, u_hat))
+                change = combine((decay, *row), (u_hat, *slopes))
             if i < len(self.nodes) - 1:
                 slopes.append(nonlinear(u_hat + change if i else u_hat, t + node * self.h))
         return change, slopes
-
-
-def _add(weights: Sequence[Tensor | None], slopes: Sequence[Tensor], total: Tensor) -> Tensor:
-    for weight, slope in zip(weights, slopes, strict=False):
-        if weight is not None:
-            multiply(weight, slope, total)
-    return total
 
 
 def _table(scheme: Scheme, linear: Tensor, h: float, mask: Tensor, dtype: torch.dtype) -> Coefficients:
@@ -169,18 +162,3 @@ def _table(scheme: Scheme, linear: Tensor, h: float, mask: Tensor, dtype: torch.
     weights = tuple(tuple(map(entry, row)) for row in scheme.table)
     error = (None, tuple(map(entry, scheme.error))) if scheme.error else None
     return Coefficients(h, scheme.nodes, decay, weights, error)
-
-
-def multiply(
-    symbol: Inexact[Tensor, "*c_k"] | LinearOperator, u_hat: Inexact[Tensor, "b c *k"], total: Tensor | None = None
-) -> Inexact[Tensor, "b c *k"]:
-    """total + symbol · û, in the memory of `total` where there is one; a symbol has a number or a block a mode."""
-    if isinstance(symbol, LinearOperator):
-        image = symbol.apply(u_hat)
-        return image if total is None else total.add_(image)
-    if symbol.ndim < u_hat.ndim:
-        return symbol * u_hat if total is None else total.addcmul_(symbol, u_hat)
-    for j in range(len(symbol)):
-        column, field = symbol[:, j], u_hat[:, j : j + 1]
-        total = column * field if total is None else total.addcmul_(column, field)
-    return total  # type: ignore[return-value]

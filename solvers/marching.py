@@ -47,32 +47,44 @@ def march(
     Where gradients are asked for, only the states between short segments of steps are kept: backward repeats each.
     """
     plan = _plan(times, schedule(times, dt))
-    first = stepper.grid.to_physical(u_hat)
-    state: State = (u_hat, torch.zeros_like(u_hat))
+    u_hat = stepper.kept(u_hat)
+    size = stepper.samples_at_once(u_hat)
     if torch.is_grad_enabled() and (u_hat.requires_grad or trainable(stepper.equation)):
-        return _march_with_gradients(stepper, first, state, plan), len(plan)
-    frames = first.new_empty((len(first), len(times), *first.shape[1:]))
-    frames[:, 0] = first
-    places = iter(range(1, len(times)))
-
-    def put(frame: Tensor) -> None:
-        frames[:, next(places)] = frame
-
-    for start in range(0, len(plan), LOOK_EVERY):
-        state = _take(stepper, state, plan[start : start + LOOK_EVERY], put)
+        stepper.keep_coefficients({step.h for step in plan})
+        parts = [
+            _march_with_gradients(stepper, u_hat[start : start + size], plan, start)
+            for start in range(0, len(u_hat), size)
+        ]
+        return torch.cat(parts), len(plan)
+    frames = stepper.to_physical(u_hat[:1]).new_empty((len(u_hat), len(times), u_hat.shape[1], *stepper.grid.shape))
+    for start in range(0, len(u_hat), size):
+        _march(stepper, u_hat[start : start + size], plan, frames[start : start + size], start)
     return frames, len(plan)
 
 
-def _march_with_gradients(stepper: Stepper, first: Tensor, state: State, plan: list[Step]) -> Tensor:
+def _march(stepper: Stepper, u_hat: Tensor, plan: list[Step], frames: Tensor, first: int) -> None:
+    """Fill `frames` of some samples, number `first` of the batch and the following."""
+    state: State = (u_hat, torch.zeros_like(u_hat))
+    places = iter(frames.unbind(1))
+
+    def put(frame: Tensor) -> None:
+        next(places).copy_(frame)
+
+    put(stepper.to_physical(u_hat))
+    for start in range(0, len(plan), LOOK_EVERY):
+        state = _take(stepper, state, plan[start : start + LOOK_EVERY], put, first)
+
+
+def _march_with_gradients(stepper: Stepper, u_hat: Tensor, plan: list[Step], first: int) -> Tensor:
     # A step's graph holds some 40 fields and a kept state 2: this length makes both parts of the memory alike.
     length = max(1, round(math.sqrt(len(plan)) / 4))
-    stepper.keep_coefficients({step.h for step in plan})
-    frames = [first[:, None]]
+    frames = [stepper.to_physical(u_hat)[:, None]]
+    state: State = (u_hat, torch.zeros_like(u_hat))
 
     def segment(steps: Sequence[Step], *state: Tensor) -> tuple[Tensor, ...]:
         made: list[Tensor] = []
-        state = _take(stepper, state, steps, made.append)
-        return (torch.stack(made, 1) if made else first[:, None][:, :0], *state)
+        state = _take(stepper, state, steps, made.append, first)
+        return (torch.stack(made, 1) if made else frames[0][:, :0], *state)
 
     for start in range(0, len(plan), length):
         made, *rest = checkpoint(
@@ -82,23 +94,24 @@ def _march_with_gradients(stepper: Stepper, first: Tensor, state: State, plan: l
     return torch.cat(frames, 1)
 
 
-def _take(stepper: Stepper, state: State, steps: Sequence[Step], put: Callable[[Tensor], None]) -> State:
+def _take(stepper: Stepper, state: State, steps: Sequence[Step], put: Callable[[Tensor], None], first: int) -> State:
     """The state after `steps`; every frame on the way is `put`. Frames leave the state as it is."""
     history: Sequence[Tensor]
     u_hat, lost, *history = state
     good = steps[0].t
     for number, (t, h, inside, reached) in enumerate(steps, start=1):
         for part in inside:
-            put(stepper.grid.to_physical(u_hat + stepper.increment(u_hat, t, part)))
+            put(stepper.to_physical(u_hat + stepper.increment(u_hat, t, part)))
         change, history = stepper.advance(u_hat, t, h, history)
         # Kahan's compensation: without it a smaller step makes single precision worse.
         change = change - lost
         previous, u_hat = u_hat, u_hat + change
-        lost = (u_hat - previous) - change
+        with torch.no_grad():  # what is lost is rounding, which has no derivative
+            lost = (u_hat - previous).sub_(change)
         if reached:
-            put(stepper.grid.to_physical(u_hat))
+            put(stepper.to_physical(u_hat))
         if reached or number == len(steps):
-            _check_finite(u_hat, good, h)
+            _check_finite(u_hat, good, h, first)
             good = t + h
     return u_hat, lost, *history
 
@@ -137,8 +150,8 @@ def schedule(times: Sequence[float], dt: float | Sequence[tuple[float, float]]) 
             yield start + i * h, (h if i < count - 1 or abs(left - h) < 1e-9 * h else left)
 
 
-def _check_finite(u_hat: Tensor, good: float, h: float) -> None:
+def _check_finite(u_hat: Tensor, good: float, h: float, first: int) -> None:
     finite = torch.isfinite(torch.view_as_real(u_hat) if u_hat.is_complex() else u_hat).flatten(1).all(1)
     if not bool(finite.all()):
-        sample = int((~finite).nonzero()[0])
+        sample = first + int((~finite).nonzero()[0])
         raise SolverDiverged(sample, good, h, f"take a smaller step (try dt = {h / 4:.2g}) or tolerance=1e-6")

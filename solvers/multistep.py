@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Bool, Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.etdrk import Coefficients, Nonlinear, multiply
+from kanop.solvers.etdrk import Coefficients, Nonlinear
 from kanop.solvers.imex import ADDITIVE, Splitting, product, resolvent
 from kanop.solvers.linear_operator import LinearOperator
+from kanop.solvers.products import combine
 
 __all__ = ["MULTISTEP", "MultistepScheme", "continued", "recalled"]
 
@@ -75,10 +76,7 @@ class MultistepCoefficients:
         slopes, changes = (slope, *past[: len(past) // 2]), past[len(past) // 2 :]
         if isinstance(self.linear, LinearOperator):
             return self._solve(self.linear, u_hat, slopes, changes), slope
-        total = multiply(self.symbols[0], u_hat)
-        for symbol, term in zip(self.symbols[1:], (*slopes, *changes), strict=True):
-            multiply(symbol, term, total)
-        return total, slope
+        return combine(self.symbols, (u_hat, *slopes, *changes)), slope
 
     def _solve(
         self, linear: LinearOperator, u_hat: Tensor, slopes: Sequence[Tensor], changes: Sequence[Tensor]

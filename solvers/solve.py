@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float, Inexact
+from jaxtyping import Float, Inexact, Shaped
 from torch import Tensor
 
-from kanop.solvers.columns import by_columns
+from kanop.solvers.columns import by_columns, from_columns
 from kanop.solvers.control import controlled_steps
 from kanop.solvers.equation import Equation
 from kanop.solvers.errors import KanopError, check, nearest
@@ -98,20 +98,20 @@ class Stepper:
             keep_freed_memory()
 
     def _coefficients(self, h: float) -> Coefficients | Splitting | MultistepCoefficients:
-        linear = self._linear if isinstance(self._linear, LinearOperator) else self._kept(self._linear)
-        return self.scheme.coefficients(linear, h, self._kept(self.mask), self.grid.spectral_dtype)
+        linear = self._linear if isinstance(self._linear, LinearOperator) else self.kept(self._linear)
+        return self.scheme.coefficients(linear, h, self.kept(self.mask), self.grid.spectral_dtype)
 
     def increment(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float) -> Inexact[Tensor, "b c *k"]:
         """u(t + h) − u(t), from û alone; multistep schemes take the step of their starter."""
         table = self.coefficients(h)
         (change,) = self._by_chunks(lambda u, time: (table.increment(self._nonlinear, u, time),), t, u_hat)
-        return self._padded(change)
+        return self._padded(change, u_hat)
 
     def pair(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float) -> tuple[Tensor, Tensor]:
         """u(t + h) − u(t) and an estimate of its error, for schemes with an embedded one."""
         table = self.coefficients(h)
         change, error = self._by_chunks(lambda u, time: table.pair(self._nonlinear, u, time), t, u_hat)  # type: ignore[union-attr]
-        return self._padded(change), self._padded(error)
+        return self._padded(change, u_hat), self._padded(error, u_hat)
 
     def advance(
         self, u_hat: Inexact[Tensor, "b c *k"], t: float, h: float, history: Sequence[Tensor] = ()
@@ -124,27 +124,37 @@ class Stepper:
         change, slope = self._by_chunks(
             lambda u, time, *past: table.advance(self._nonlinear, u, time, past), t, u_hat, *past
         )
-        return self._padded(change), continued(table.scheme.order, past, t, h, slope, change)
+        return self._padded(change, u_hat), continued(table.scheme.order, past, t, h, slope, change)
 
     def _by_chunks(
         self, step: Callable[..., tuple[Tensor, ...]], t: float | Tensor, u_hat: Tensor, *more: Tensor
     ) -> list[Tensor]:
         """step(û, t, …) for pieces of the batch that stay in the caches of a CPU, on the columns that are kept."""
-        size = len(u_hat)
-        if u_hat.device.type == "cpu":
-            size = min(size, max(1, CHUNK // (u_hat[0].numel() * u_hat.element_size())))
+        size = self.samples_at_once(u_hat)
         times = t.split(size) if isinstance(t, Tensor) else itertools.repeat(t)
         pieces = zip(*(u.split(size) for u in (u_hat, *more)), strict=True)
         parts = [
-            step(self._kept(u), time, *map(self._kept, rest)) for (u, *rest), time in zip(pieces, times, strict=False)
+            step(self.kept(u), time, *map(self.kept, rest)) for (u, *rest), time in zip(pieces, times, strict=False)
         ]
         return [torch.cat(part) if len(part) > 1 else part[0] for part in zip(*parts, strict=True)]
 
-    def _kept(self, u_hat: Tensor) -> Tensor:
+    def samples_at_once(self, u_hat: Inexact[Tensor, "b c *k"]) -> int:
+        """How much of a batch goes through a step together."""
+        if u_hat.device.type != "cpu":
+            return len(u_hat)
+        return min(len(u_hat), max(1, CHUNK // (u_hat[0].numel() * u_hat.element_size())))
+
+    def kept(self, u_hat: Shaped[Tensor, "... k"]) -> Shaped[Tensor, "... m"]:
+        """The columns that are not always zero: a spectrum that was cut so is stepped as it is."""
         return by_columns(u_hat, self.grid.ndim, self._columns) if self._columns < u_hat.shape[-1] else u_hat
 
-    def _padded(self, u_hat: Tensor) -> Tensor:
-        return torch.nn.functional.pad(u_hat, (0, self.mask.shape[-1] - self._columns))
+    def to_physical(self, u_hat: Inexact[Tensor, "... c *k"]) -> Float[Tensor, "... c *x"]:
+        """Values of a whole or a cut spectrum."""
+        whole = u_hat.shape[-1] == self.mask.shape[-1]
+        return self.grid.to_physical(u_hat) if whole else from_columns(u_hat, self.grid.shape)
+
+    def _padded(self, change: Tensor, u_hat: Tensor) -> Tensor:
+        return torch.nn.functional.pad(change, (0, u_hat.shape[-1] - self._columns))
 
     def keep_coefficients(self, steps: Iterable[float]) -> None:
         """Make those of `steps` now; others each time anew: a step that backward repeats must repeat its graph."""

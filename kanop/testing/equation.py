@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kanop.solvers import Equation, Grid, GridDerivatives, Trajectory, solve
 from kanop.solvers.errors import check
-from kanop.solvers.etdrk import multiply
+from kanop.solvers.products import multiply
 
 __all__ = ["check_equation"]
 

@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Complex, Float, Inexact
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from kanop.solvers.columns import by_columns, from_columns, to_columns
+from kanop.solvers.columns import adjoint_weight, by_columns, from_columns, to_columns
 from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.equations.series import linear_solution, squared_wavenumbers
 from kanop.solvers.errors import KanopError, check
@@ -89,14 +91,9 @@ class NavierStokes2D(Equation):
 
         `u_hat` may hold the first columns of the half spectrum alone, if the others are zero; so does the result.
         """
-        columns = u_hat.shape[-1]
-        velocity, products = _symbols(grid, columns)
-        uv = from_columns(velocity * u_hat, grid.shape)
-        fields = uv[:, :1] * uv
-        fields[:, 0].addcmul_(uv[:, 1], uv[:, 1], value=-1)
-        fields_hat = to_columns(fields, 2, columns)
-        rate = (products[0] * fields_hat[:, :1]).addcmul_(products[1], fields_hat[:, 1:])
-        return rate if self.forcing is None else rate + force_hat(self.forcing, grid, 2, t)[..., :columns]
+        tracked = torch.is_grad_enabled() and u_hat.requires_grad
+        rate = _Advect.apply(u_hat, grid) if tracked else _advect(u_hat, grid)[0]
+        return rate if self.forcing is None else rate + force_hat(self.forcing, grid, 2, t)[..., : u_hat.shape[-1]]
 
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂ω/∂t + ψ_y ω_x − ψ_x ω_y − νΔω + μω + ν_h(−Δ)^p ω − f, and Δψ + ω."""
@@ -160,6 +157,49 @@ class NavierStokes2D(Equation):
         if self.hyperviscosity is not None:
             rate = rate + self.hyperviscosity[0] * k2 ** self.hyperviscosity[1]
         return rate
+
+
+def _advect(u_hat: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+    """The coefficients of −u·∇ω, and the values of (u, v)."""
+    columns = u_hat.shape[-1]
+    velocity, products = _symbols(grid, columns)
+    uv = from_columns(velocity * u_hat, grid.shape)
+    fields = uv[:, :1] * uv
+    fields[:, 0].addcmul_(uv[:, 1], uv[:, 1], value=-1)
+    fields_hat = to_columns(fields, 2, columns)
+    return (products[0] * fields_hat[:, :1]).addcmul_(products[1], fields_hat[:, 1:]), uv
+
+
+class _Advect(torch.autograd.Function):
+    """The adjoint of −u·∇ω by as many transforms as itself, with nothing kept but (u, v)."""
+
+    @staticmethod
+    def forward(ctx: Any, u_hat: Tensor, grid: Grid) -> Tensor:
+        rate, uv = _advect(u_hat, grid)
+        ctx.save_for_backward(uv)
+        ctx.grid = grid
+        return rate
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (uv,), columns = ctx.saved_tensors, gradient.shape[-1]
+        velocity, products = _adjoint_symbols(ctx.grid, columns)
+        squares, both = from_columns(products * gradient, ctx.grid.shape).unbind(1)
+        u, v = uv.unbind(1)
+        to_uv = torch.stack([2 * u * squares + v * both, u * both - 2 * v * squares], 1)
+        to_hat = to_columns(to_uv, 2, columns)
+        return (velocity[0] * to_hat[:, :1]).addcmul_(velocity[1], to_hat[:, 1:]), None
+
+
+@lru_cache(maxsize=16)
+def _adjoint_symbols(grid: Grid, columns: int) -> tuple[Complex[Tensor, "2 kx k"], Complex[Tensor, "2 kx k"]]:
+    """The conjugates of `_symbols`, with the weights that make one transform the adjoint of the other."""
+    weight = adjoint_weight(grid.shape, columns).to(grid.device)
+    velocity, products = (symbol.conj() for symbol in _symbols(grid, columns))
+    return tuple(  # type: ignore[return-value]
+        by_columns(s.resolve_conj().to(grid.spectral_dtype), 2, columns) for s in (velocity * weight, products / weight)
+    )
 
 
 @lru_cache(maxsize=16)

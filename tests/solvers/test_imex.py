@@ -25,8 +25,8 @@ from kanop.solvers import (
     NavierStokes2D,
     solve,
 )
-from kanop.solvers.etdrk import multiply
 from kanop.solvers.imex import ADDITIVE
+from kanop.solvers.products import multiply
 from kanop.solvers.solve import Stepper
 
 IMEX = ["ark3", "ark4", "sbdf2", "sbdf3"]
