@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from kanop.solvers import Equation, Grid
+    from kanop.solvers import Grid
 
 __all__ = ["peer_of", "problem", "relative"]
 
 KS_LENGTH = 64 * math.pi
 
 
-def problem(name: str, points: int, batch: int, nu: float = 1e-3) -> tuple[Equation, Grid, Tensor]:
+def problem(name: str, points: int, batch: int, nu: float = 1e-3) -> tuple[Any, Grid, Tensor]:
     """Equation, grid and start (b, 1, *x) in double precision.
 
     Vorticity has the published script's amplitude (standard deviation 0.26) and FNO forcing, in the modes of 32².

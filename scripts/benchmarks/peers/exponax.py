@@ -45,13 +45,13 @@ def navier_stokes(n: int, nu: float, force: np.ndarray) -> Maker:
     return make
 
 
-def burgers(n: int, nu: float, length: float) -> Maker:
-    """Burgers' equation in conservative form."""
+def burgers(n: int, nu: float, length: float, conservative: bool = True) -> Maker:
+    """Burgers' equation with ∂(u²/2)/∂x, or with its default u ∂u/∂x, which transforms once more."""
     from exponax.stepper import Burgers
 
     def make(dt: float, order: int) -> Any:
         return Burgers(
-            1, length, n, dt, diffusivity=nu, conservative=True, order=order, dealiasing_fraction=_same_modes(n)
+            1, length, n, dt, diffusivity=nu, conservative=conservative, order=order, dealiasing_fraction=_same_modes(n)
         )
 
     return make
