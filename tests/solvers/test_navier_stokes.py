@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from kanop.solvers import SCHEMES, Grid, GridDerivatives, KanopError, solve
+from kanop.solvers import SCHEMES, GaussianRandomField, Grid, GridDerivatives, KanopError, solve
 from kanop.solvers.equations.navier_stokes import NavierStokes2D
 from kanop.solvers.forcing import FNOForcing, Forcing, KolmogorovForcing
 from kanop.solvers.solve import Stepper
@@ -319,3 +319,18 @@ def test_exact_is_refused_where_there_is_none():
         NavierStokes2D(0.1).exact((torch.sin(x) + torch.sin(x + y))[None], GRID)
     with pytest.raises(KanopError, match="forced flow"):
         NavierStokes2D(0.1, forcing=KolmogorovForcing()).exact(torch.sin(x)[None], GRID)
+
+
+def test_smaller_steps_do_not_make_single_precision_worse():
+    start = GaussianRandomField(sigma=7**1.5 * 2**0.5, tau=7, alpha=2.5)
+    equation = NavierStokes2D(1e-3, forcing=FNOForcing())
+    u0 = start.sample(Grid((64, 64)), seed=0, split="test", indices=range(1))
+    exact = solve(equation, u0, Grid((64, 64)), [0, 1], dt=1 / 128).u[:, 1]
+
+    def error(steps: int) -> float:
+        single = solve(equation, u0, Grid((64, 64), dtype="float32"), [0, 1], dt=1 / steps).u[:, 1].double()
+        return relative(single, exact)
+
+    many = error(1024)
+    assert many <= 1.2 * error(16)
+    assert many <= 3e-7
