@@ -26,7 +26,7 @@ def test_cole_hopf_against_the_integral_of_hopf():
     torch.testing.assert_close(got, hopf, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("scheme", sorted(SCHEMES))
+@pytest.mark.parametrize("scheme", ["etdrk1", "etdrk2", "etdrk3", "etdrk4"])
 def test_order_of_accuracy_with_diffusion_active(scheme):
     """The error to Cole-Hopf falls with slope p within 0.1 over three halvings; νk²dt ranges far above 1."""
     grid, equation = Grid((128,)), Burgers(0.02)

@@ -243,7 +243,7 @@ def test_the_slope_of_a_combustion_front_obeys_the_conservative_form():
         (lambda: Advection([1.0]).linear(Grid((8, 8))), "1 numbers needs a grid with 1 axes, got 2"),
         (
             lambda: solve(Burgers(0.1), torch.zeros(1, 1, 8), Grid((8,), boundaries="neumann"), [0, 1], dt=0.1),
-            "solved on periodic axes, got",
+            "solved on periodic or dirichlet axes, got",
         ),
     ],
 )

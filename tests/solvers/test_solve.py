@@ -150,7 +150,7 @@ def test_divergence_names_sample_time_step_and_remedy():
         ({"tolerance": 1e-3}, "give either dt or tolerance"),
         ({"dt": [(0.5, 0.1)]}, "must reach"),
         ({"scheme": "etdrk5"}, "did you mean 'etdrk"),
-        ({"grid": Grid((64,), boundaries="neumann")}, "solved on periodic axes"),
+        ({"grid": Grid((64,), boundaries="neumann")}, "solved on periodic or dirichlet axes"),
         ({"grid": Grid((8, 8)), "u0": torch.zeros(1, 1, 8, 8)}, "lives on grids with"),
     ],
 )
