@@ -13,12 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.datasets.source import Source
+from kanop.datasets.subsampling import node_grid
 from kanop.solvers import DataError, Grid
 from kanop.solvers.errors import check, nearest
 
 __all__ = ["ArrayLayout", "ArraySource", "from_arrays"]
 
 SPACE = "xyz"
+NODES = "_nodes"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class ArrayLayout:
     constants : the same for fields that are given and stay (no t)
     lengths : side lengths; default 1 each
     boundaries : "periodic", "dirichlet" or "neumann", one word or one an axis; default None: what the format
-        says (a `.mat` file with coeff and sol has walls), else periodic
+        says (a `.mat` file with coeff and sol has walls), else periodic. Points between walls are cell centres,
+        o + (j + ½) L/n; "dirichlet_nodes" and "neumann_nodes" are o + j L/(n − 1), both walls included
     origin : lower corner; default 0
     dt : time between frames; default 1
     times : key of an array of times in the file, instead of dt
@@ -61,6 +64,15 @@ class ArrayLayout:
             check(key in names, nearest(str(key), names, "layout entry"))
         return cls(**{"fields": {}} | dict(layout))
 
+    def grid(self, shape: Sequence[int], boundaries: str) -> tuple[Grid, tuple[bool, ...]]:
+        """The grid of `shape` points and which of its axes have points on their walls; `boundaries`: unless said."""
+        given = self.boundaries or boundaries
+        words = [given] * len(shape) if isinstance(given, str) else list(given)
+        nodes = tuple(word in (f"dirichlet{NODES}", f"neumann{NODES}") for word in words)
+        kinds = [word.removesuffix(NODES) if node else word for word, node in zip(words, nodes, strict=True)]
+        grid = Grid(shape, self.lengths, kinds, self.origin)
+        return node_grid(grid, nodes), nodes
+
 
 class ArraySource(Source):
     """Trajectories in memory: fields (b, t, *x) and constants (b, *x), every one on `grid`."""
@@ -72,14 +84,14 @@ class ArraySource(Source):
         grid: Grid,
         times: Sequence[float] | np.ndarray,
         name: str = "arrays",
-        first: int = 0,
+        nodes: Sequence[bool] = (),
     ) -> None:
-        self.name, self.grid, self.scalars = name, grid, {}
+        self.name, self.grid, self.scalars, self.nodes = name, grid, {}, tuple(nodes)
         self.fields, self.constants = tuple(fields), tuple(constants)
         self.times = torch.as_tensor(np.asarray(times, np.float64))
         self._fields = {k: _tensor(v) for k, v in fields.items()}
         self._given = {k: _tensor(v) for k, v in constants.items()}
-        self._first = first
+        self._first = 0
         self.n_samples = len(next(iter(self._fields.values())))
 
     def origin_of(self, sample: int) -> str:
@@ -145,9 +157,9 @@ def from_arrays(
             DataError,
         )
     shape, count = next(iter(shapes.values()))[1:], next(iter(frames.values()))
-    grid = Grid(shape, layout.lengths, layout.boundaries or "periodic", layout.origin)
+    grid, nodes = layout.grid(shape, "periodic")
     times = _times(arrays, layout, count, name)
-    return ArraySource(evolving, {k: a[:, 0] for k, a in given.items()}, grid, times, name)
+    return ArraySource(evolving, {k: a[:, 0] for k, a in given.items()}, grid, times, name, nodes)
 
 
 def _times(arrays: Mapping[str, Any], layout: ArrayLayout, count: int, name: str) -> np.ndarray:

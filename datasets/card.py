@@ -103,7 +103,12 @@ def _card(manifest: Mapping[str, Any], recipe: Recipe | SteadyRecipe) -> str:
     return CARD.format(
         name=manifest["config"]["name"],
         sentence=f"Solutions of {equation} from {kind}.\n{note}".rstrip("\n"),
-        rows="\n".join(f"| {name} | {text} |" for name, text in rows(manifest, recipe).items()),
+        rows="\n".join(f"| {name} | {_cell(text)} |" for name, text in rows(manifest, recipe).items()),
         remarks=remarks,
         steps=", n_steps_input=0, n_steps_output=1" if steady else "",
     )
+
+
+def _cell(text: str) -> str:
+    # A bar would end the cell.
+    return text.replace("|", "\\|")

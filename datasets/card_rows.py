@@ -20,7 +20,7 @@ def rows(manifest: Mapping[str, Any], recipe: Recipe | SteadyRecipe) -> dict[str
     equation = recipe.equation
     made = _steady(manifest, recipe) if isinstance(recipe, SteadyRecipe) else _trajectory(manifest, recipe)
     return {
-        "equation": inspect.cleandoc(type(equation).__doc__ or type(equation).__name__).split("\n")[0],
+        "equation": _formula(equation),
         "constants": _constants(describe(equation)),
         "domain": _domain(grid),
         "units": "as the equation is written: lengths, times and fields without dimension",
@@ -57,10 +57,8 @@ def _trajectory(manifest: Mapping[str, Any], recipe: Recipe) -> dict[str, str]:
 
 def _steady(manifest: Mapping[str, Any], recipe: SteadyRecipe) -> dict[str, str]:
     certificate, numbers = manifest["certificate"], manifest["diagnostics"]
-    measured = [
-        f"{error:.1e} at {_points(shape)} (against {_points(finer)})"
-        for shape, finer, error in zip(certificate["shapes"], certificate["finer"], certificate["errors"], strict=True)
-    ]
+    errors = zip(certificate["shapes"], certificate["errors"], strict=True)
+    measured = ", ".join(f"{error:.1e} at {_points(shape)}" for shape, error in errors)
     asked = "the solver's own, 10⁻² (h/L)²" if recipe.tolerance is None else f"{recipe.tolerance:g}"
     residual, balance = numbers["residual"], numbers["flux_balance"]
     return {
@@ -70,7 +68,7 @@ def _steady(manifest: Mapping[str, Any], recipe: SteadyRecipe) -> dict[str, str]
         f"tolerance {asked}",
         "flux balance": f"|f − outflow|/|f| of the worst cell: largest {balance['largest']:.1e}, "
         f"median {balance['median']:.1e}",
-        "certified error": "; ".join(measured),
+        "certified error": f"{measured}: against three times the points an axis",
         "order of the error": f"{certificate['order']:.2f} in the size of the cells, over these grids",
         "certified on": f"{certificate['samples']} training samples: relative L2, largest of them",
     }
@@ -87,6 +85,12 @@ def call(description: Any) -> str:
     named = {k: v for k, v in description.items() if k != "_target_" and v is not None}
     arguments = ", ".join(f"{k}={call(v)}" for k, v in named.items())
     return f"{description.get('_target_', '').rsplit('.', 1)[-1]}({arguments})"
+
+
+def _formula(equation: Any) -> str:
+    """The first sentence of its docstring."""
+    line = inspect.cleandoc(type(equation).__doc__ or type(equation).__name__).split("\n")[0]
+    return line.split(". ")[0].rstrip(".")
 
 
 def _constants(equation: Mapping[str, Any]) -> str:

@@ -26,6 +26,8 @@ class Estimate:
     def __str__(self) -> str:
         size, memory = (f"{n / 2**20:.3g} MiB" for n in (self.disk, self.memory))
         what = f"{self.trajectories} trajectories of {self.frames} frames"
+        if self.frames == 1:
+            what = f"{self.trajectories} pairs"
         return f"{what}: {size} on disk, about {memory} of memory"
 
 

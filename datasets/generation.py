@@ -23,6 +23,9 @@ from kanop.solvers.errors import check, nearest
 
 __all__ = ["generate"]
 
+# Samples that the certificate looks at.
+SAMPLES, STEADY_SAMPLES = 4, 8
+
 
 def generate(
     recipe: Recipe | SteadyRecipe,
@@ -172,8 +175,8 @@ def _fill(folder: Path, manifest: dict[str, Any], recipe: Recipe | SteadyRecipe,
     config = manifest["config"]
     total = sum(config["sizes"].values())
     if manifest["certificate"] is None:
-        report(_done(manifest), total, "certifying time step and grid on a sample")
-        few = min(4, config["sizes"]["train"])
+        report(_done(manifest), total, "certifying the errors on a few samples")
+        few = STEADY_SAMPLES if isinstance(recipe, SteadyRecipe) else min(SAMPLES, config["sizes"]["train"])
         manifest["certificate"] = asdict(certify(recipe, config["seed"], few))
         save_manifest(folder, manifest)
     plan = list(shards(config))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from numbers import Real
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,18 +15,10 @@ from torch import Tensor
 from kanop.datasets.frames import Frames
 from kanop.datasets.recording import SPECTRUM_TAIL, Recorded, spectrum_tail
 from kanop.datasets.storing import EveryPoint, Truncated
-from kanop.solvers import SCHEMES, Equation, Grid, Trajectory, solve
+from kanop.solvers import SCHEMES, Equation, Grid, RandomField, Trajectory, solve
 from kanop.solvers.errors import check, nearest
 
-__all__ = ["InitialCondition", "Recipe"]
-
-
-@runtime_checkable
-class InitialCondition(Protocol):
-    """A law of random fields, as `GaussianRandomField`."""
-
-    def sample(self, grid: Grid, seed: int, split: str, indices: Sequence[int]) -> Float[Tensor, "b c *x"]:
-        """Samples number `indices`, each a pure function of (seed, split, i), whatever the resolution."""
+__all__ = ["Recipe"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ class Recipe:
 
     equation: Equation
     grid: Grid
-    initial: InitialCondition
+    initial: RandomField
     times: Sequence[float] | Frames
     dt: float | Sequence[Sequence[float]]
     scheme: str = "etdrk4"

@@ -26,6 +26,7 @@ class Source(ABC):
     times : (t,) times of the frames, in double precision
     n_samples : number of trajectories
     scalars : the equation's constants by name, as far as the file knows them
+    nodes : for each axis whether its points include both walls; empty for cell centres
     """
 
     name: str
@@ -35,6 +36,7 @@ class Source(ABC):
     times: Tensor
     n_samples: int
     scalars: Mapping[str, float]
+    nodes: tuple[bool, ...] = ()
 
     @abstractmethod
     def _frames(self, start: int, stop: int, frames: slice) -> Float[Tensor, "b t c *x"]:

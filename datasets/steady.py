@@ -9,10 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.datasets.recipe import InitialCondition
 from kanop.datasets.recording import Recorded
 from kanop.datasets.storing import EveryPoint
-from kanop.solvers import Darcy, Grid, KanopError, darcy_residual
+from kanop.solvers import Darcy, Grid, KanopError, RandomField, darcy_residual
 from kanop.solvers.errors import check
 
 __all__ = ["SteadyRecipe"]
@@ -47,7 +46,7 @@ class SteadyRecipe:
 
     equation: Darcy
     grid: Grid
-    coefficient: InitialCondition
+    coefficient: RandomField
     tolerance: float | None = None
     store: EveryPoint = field(default_factory=EveryPoint)
 

@@ -83,7 +83,7 @@ class Windows(Dataset):
     ) -> None:
         n_in = (1 if source.n_frames > 1 else 0) if n_in is None else n_in
         check(stride >= 1, f"expected stride >= 1, got {stride}")
-        grid, self._points = subsampled(source.grid, subsample)
+        grid, self._points = subsampled(source.grid, subsample, source.nodes)
         self.source, self.stride, self.subsample = source, stride, subsample
         self.per_trajectory = source.n_frames - stride * (n_in + n_out - 1)
         check(

@@ -54,7 +54,7 @@ def foresee(config: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
         recipe = build(tree, trusted=True)
         grid, _ = subsampled(recipe.stored_grid, windows["subsample"])
         frames = {name: windows[name] for name in ("n_in", "n_out")}
-        build(config["operator"], trusted=True, spec=FieldSpec(grid, recipe.equation.channels, **frames))
+        build(config["operator"], trusted=True, spec=FieldSpec(grid, recipe.fields, recipe.constants, **frames))
 
 
 def open_module(config: Mapping[str, Any], horizon: int) -> Any:

@@ -69,10 +69,12 @@ def solver_comparison(
 def _why_not(recipe: Any, truth: Truth) -> str:
     if recipe is None:
         return "the recipe of these data is not known, so there is no equation to solve"
+    if truth.steady:
+        return "the comparison integrates in time, and this problem is steady"
     if truth.start is None:
         return "the map gives no state to start the solver from"
     if float(truth.leads[0]) <= 0:
         return "the data do not say at which time the output is"
-    if set(truth.grid.boundaries) != {"periodic"}:
-        return "the solver takes periodic grids"
+    if not set(truth.grid.boundaries) <= set(recipe.equation.boundaries):
+        return f"the solver takes {' or '.join(recipe.equation.boundaries)} axes"
     return ""

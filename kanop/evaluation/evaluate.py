@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kanop.datasets import SteadyRecipe
 from kanop.evaluation import sheets
 from kanop.evaluation.baselines import baselines
 from kanop.evaluation.comparison import rollout_seconds, solver_comparison
@@ -41,7 +43,7 @@ def evaluate(
     samples: int = 64,
     steps: int | None = None,
     batch_size: int = 32,
-    factors: Sequence[float] = (0.5, 1, 2),
+    factors: Sequence[float] | None = None,
     budget: float = 20.0,
 ) -> Evaluation:
     """‖û−u‖/‖u‖ over lead time, spectra, bands, resolutions, invariants, and the solver at the same error.
@@ -54,7 +56,8 @@ def evaluate(
     samples : test trajectories to use (default 64)
     steps : frames to roll out; default all that the data hold
     batch_size : trajectories a call; seconds are measured with it
-    factors : resolutions for the transfer table, as multiples of the training grid
+    factors : resolutions for the transfer table, as multiples of the training grid; default ½, 1, 2, or ⅓, 1, 3
+        where there are walls: cell centres are shared by odd multiples
     budget : seconds to spend at most on looking for the solver's cheapest setting
 
     Returns
@@ -70,10 +73,13 @@ def evaluate(
     source = getattr(source, "source", source)
     like = next(iter(emulator.parameters()), torch.zeros(()))
     truth = read_truth(source, emulator.spec, emulator.spec.grid.shape, samples, steps).to(like)
+    truth = replace(truth, steady=isinstance(recipe, SteadyRecipe))
     prediction = predict(emulator, truth, batch_size)
     one_step = one_step_error(emulator, truth, batch_size)
     kind = "rollout" if truth.steps > truth.spec.n_out else "map"
     skipped: dict[str, str] = {}
+    if factors is None:
+        factors = (0.5, 1, 2) if set(truth.grid.boundaries) == {"periodic"} else (1 / 3, 1, 3)
 
     def judge(other: Truth) -> tuple[Tensor, float]:
         return predict(emulator, other, batch_size), one_step_error(emulator, other, batch_size)

@@ -64,7 +64,7 @@ def _problem(recipe: Any, truth: Truth) -> dict[str, Any]:
     if recipe is not None:
         equation = recipe.equation
         out["equation"] = type(equation).__name__
-        out["formula"] = (inspect.getdoc(type(equation)) or "").split("\n")[0].rstrip(".")
+        out["formula"] = (inspect.getdoc(type(equation)) or "").split("\n")[0].split(". ")[0].rstrip(".")
         if is_dataclass(equation):
             constants = {f.name: getattr(equation, f.name) for f in fields(equation)}
             out["parameters"] = {k: v for k, v in constants.items() if isinstance(v, int | float | str)}

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kanop.datasets.subsampling import coarser
 from kanop.evaluation.metrics import relative_l2
 from kanop.evaluation.sheets import counted_mean
 from kanop.evaluation.truth import Truth, read_truth
@@ -32,7 +33,7 @@ def transfer(
     """
     rows = []
     for factor in factors:
-        shape = [round(n * factor) for n in truth.grid.shape]
+        shape = [max(1, round(n * factor)) for n in truth.grid.shape]
         name = f"resolution ×{factor:g}"
         try:
             other, made = _at(source, recipe, truth, shape)
@@ -47,14 +48,18 @@ def transfer(
 
 
 def _at(source: Any, recipe: Any, truth: Truth, shape: Sequence[int]) -> tuple[Truth, str]:
-    if all(n >= m and n % m == 0 for n, m in zip(source.grid.shape, shape, strict=True)):
+    if tuple(shape) == source.grid.shape or _holds(source, shape):
         other = read_truth(source, truth.spec, shape, len(truth.frames), truth.steps)
         return other.to(truth.frames), "stored data"
-    coarser = any(m < n for n, m in zip(source.grid.shape, shape, strict=True))
-    if recipe is None or truth.start is None or coarser:
+    fewer = any(m < n for n, m in zip(source.grid.shape, shape, strict=True))
+    if recipe is None or truth.start is None or fewer:
         stored, asked = ("×".join(map(str, s)) for s in (source.grid.shape, shape))
         raise KanopError(f"the data hold {stored} points, of which {asked} are no sub-sample")
     return _solved_anew(source, recipe, truth, shape), "solved anew"
+
+
+def _holds(source: Any, shape: Sequence[int]) -> bool:
+    return coarser(source.grid, shape, getattr(source, "nodes", ()))[1] is not None
 
 
 def _solved_anew(source: Any, recipe: Any, truth: Truth, shape: Sequence[int]) -> Truth:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from kanop.datasets.subsampling import coarser, thinned
 from kanop.solvers import FieldSpec, Grid
 from kanop.solvers.errors import check
 
@@ -28,6 +29,7 @@ class Truth:
     grid : of these frames
     times : (t,)
     spec : the map under test, on this grid
+    steady : whether the frames solve a steady problem
     """
 
     frames: Float[Tensor, "b t c *x"]
@@ -35,6 +37,7 @@ class Truth:
     grid: Grid
     times: Float[Tensor, " t"]
     spec: FieldSpec
+    steady: bool = False
 
     @property
     def steps(self) -> int:
@@ -48,9 +51,14 @@ class Truth:
 
     @property
     def start(self) -> Float[Tensor, "b c *x"] | None:
-        """The last given frame; for n_in = 0 the constants if they are as many as the fields; else None."""
+        """The last given frame; for n_in = 0 the constants if they are as many as the fields; else None.
+
+        A steady problem has none: its coefficient is no state.
+        """
         if self.spec.n_in:
             return self.frames[:, self.spec.n_in - 1]
+        if self.steady:
+            return None
         return self.constants if self.constants.shape[1] == self.frames.shape[2] else None
 
     @property
@@ -66,11 +74,11 @@ class Truth:
 
     def take(self, count: int) -> Truth:
         """The first `count` samples."""
-        return Truth(self.frames[:count], self.constants[:count], self.grid, self.times, self.spec)
+        return replace(self, frames=self.frames[:count], constants=self.constants[:count])
 
     def to(self, like: Tensor) -> Truth:
         """The same in the precision and on the device of `like`."""
-        return Truth(self.frames.to(like), self.constants.to(like), self.grid, self.times, self.spec)
+        return replace(self, frames=self.frames.to(like), constants=self.constants.to(like))
 
 
 def read_truth(source: Any, spec: FieldSpec, shape: Sequence[int], samples: int, steps: int | None = None) -> Truth:
@@ -90,27 +98,25 @@ def read_truth(source: Any, spec: FieldSpec, shape: Sequence[int], samples: int,
     wanted = len(times) if steps is None else min(len(times), spec.n_in + max(steps, spec.n_out))
     if spec.n_in == 0:
         wanted = spec.n_out
-    frames, constants = [], []
+    frames, constants, nodes = [], [], getattr(source, "nodes", ())
     for i in range(min(samples, source.n_samples)):
         full = torch.as_tensor(source.frames(i, 0, stride * (wanted - 1) + 1))[::stride]
-        frames.append(at_shape(full, source.grid, shape))
+        frames.append(at_shape(full, source.grid, shape, nodes))
         if spec.constants:
-            constants.append(at_shape(torch.as_tensor(source.constant(i)), source.grid, shape))
+            constants.append(at_shape(torch.as_tensor(source.constant(i)), source.grid, shape, nodes))
     u = torch.stack(frames)
     given = torch.stack(constants) if constants else u.new_empty((len(u), 0, *u.shape[3:]))
-    return Truth(u, given, source.grid.with_shape(shape), times[:wanted], spec.with_shape(shape))
+    return Truth(u, given, coarser(source.grid, shape, nodes)[0], times[:wanted], spec.with_shape(shape))
 
 
-def at_shape(u: Float[Tensor, "*b_x"], grid: Grid, shape: Sequence[int]) -> Float[Tensor, "*b_y"]:
+def at_shape(
+    u: Float[Tensor, "*b_x"], grid: Grid, shape: Sequence[int], nodes: Sequence[bool] = ()
+) -> Float[Tensor, "*b_y"]:
     """`u` on other points of the same box: its own where they are shared, else the interpolating series."""
     if tuple(shape) == tuple(grid.shape):
         return u
-    strides = [n // m for n, m in zip(grid.shape, shape, strict=True)]
-    shared = all(m * s == n for n, m, s in zip(grid.shape, shape, strides, strict=True))
-    if shared and set(grid.boundaries) == {"periodic"}:
-        points: Any = (..., *(slice(None, None, s) for s in strides))
-        return u[points]
-    return grid.to(u.dtype, u.device).resample(u, shape)
+    _, points = coarser(grid, shape, nodes)
+    return grid.to(u.dtype, u.device).resample(u, shape) if points is None else thinned(u, points)
 
 
 def _stride(source: Any, spec: FieldSpec) -> int:

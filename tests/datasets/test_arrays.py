@@ -181,3 +181,17 @@ def test_unknown_kinds_of_files(tmp_path: Path) -> None:
 def test_torch_tensors_are_welcome() -> None:
     u = torch.rand(4, 2, 8)
     assert torch.equal(from_arrays({"u": u}, {"fields": {"u": "b t x"}}).block(0, 4)[:, :, 0], u)
+
+
+def test_darcy_files_subsample_as_published(tmp_path: Path) -> None:
+    """Every 5th of 421 nodes, 85, where the user says that the points include both walls."""
+    pair = {"coeff": RNG.random((3, 21, 11)), "sol": RNG.random((3, 21, 11))}
+    path = write_mat(tmp_path / "map.mat", pair, "5")
+    shares = {"splits": {"train": 3}}
+    with pytest.raises(KanopError, match="dirichlet_nodes"):
+        Windows(open_data(path, layout=shares), subsample=5)
+    source = open_data(path, layout=shares | {"boundaries": "dirichlet_nodes"})
+    given, target = Windows(source, subsample=5)[2]
+    assert np.array_equal(given[0].numpy(), pair["coeff"][2, ::5, ::5].astype(np.float32))
+    assert np.array_equal(target[0].numpy(), pair["sol"][2, ::5, ::5].astype(np.float32))
+    assert source.part(1, 2).nodes == (True, True)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kanop.datasets import ArraySource, Windows, from_arrays, open_data
+from kanop.datasets.subsampling import coarser
 from kanop.solvers import DataError, Grid, KanopError
 
 
@@ -134,3 +135,42 @@ def test_unequal_times_are_refused_where_they_matter() -> None:
     with pytest.raises(DataError, match="not equally spaced"):
         Windows(source)
     assert len(Windows(source, n_out=2)) == 2
+
+
+def test_nodes_keep_both_walls() -> None:
+    """421 points that include both walls: every 5th are 85, and both ends stay; cell centres refuse."""
+    x = np.linspace(0, 2, 421)
+    arrays = {"u": np.stack([x, 2 * x]), "a": np.stack([x + 1, x + 2])}
+    layout = {"fields": {"u": "b x"}, "constants": {"a": "b x"}, "lengths": [2.0]}
+    nodes = from_arrays(arrays, layout | {"boundaries": "dirichlet_nodes"})
+    assert torch.allclose(nodes.grid.points[0], torch.from_numpy(x), rtol=0, atol=1e-13)
+    assert nodes.grid.boundaries == ("dirichlet",)
+    windows = Windows(nodes, subsample=5)
+    given, target = windows[1]
+    assert torch.allclose(target[0].double(), torch.from_numpy(2 * x[::5]), atol=1e-6)
+    assert torch.allclose(given[0].double(), torch.from_numpy(x[::5] + 2), atol=1e-6)
+    assert torch.allclose(windows.spec.grid.points[0].double(), torch.from_numpy(x[::5]), atol=1e-6)
+    assert len(Windows(nodes, subsample=420).spec.grid.points[0]) == 2
+    with pytest.raises(KanopError, match=r"does not divide the 420 intervals .* nearest: 4, 5, 6, 7, 10, 12"):
+        Windows(nodes, subsample=8)
+    cells = from_arrays(arrays, layout | {"boundaries": "dirichlet"})
+    with pytest.raises(KanopError, match=r"the 421 points of axis 0; nearest: 1, 421; .*boundaries=dirichlet_nodes"):
+        Windows(cells, subsample=5)
+
+
+def test_axes_of_all_kinds_in_one_grid() -> None:
+    u = np.random.default_rng(0).random((2, 8, 9, 7))
+    kinds = ["periodic", "neumann", "neumann_nodes"]
+    source = from_arrays(
+        {"u": u, "a": u}, {"fields": {"u": "b x y z"}, "constants": {"a": "b x y z"}, "boundaries": kinds}
+    )
+    assert Windows(source, subsample=1)[0][1].shape == (1, 8, 9, 7)
+    fine, (coarse, points) = source.grid, coarser(source.grid, (4, 3, 3), source.nodes)
+    assert [(p.start, p.step) for p in points] == [(0, 2), (1, 3), (0, 3)]
+    for axis, kept in enumerate(points):
+        assert torch.allclose(coarse.points[axis], fine.points[axis][kept], rtol=0, atol=1e-15)
+    assert coarser(source.grid, (4, 3, 5), source.nodes)[1] is None
+    assert coarser(source.grid, (4, 4, 3), source.nodes)[1] is None
+    assert coarser(source.grid, (16, 9, 7), source.nodes)[1] is None
+    with pytest.raises(KanopError, match="unknown boundary"):
+        from_arrays({"u": u}, {"fields": {"u": "b x y z"}, "boundaries": "periodic_nodes"})

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from kanop.datasets import SteadyRecipe
 from kanop.evaluation import Evaluation, evaluate
 from kanop.evaluation.speedup import Cell, SolverLadder
 from kanop.evaluation.truth import at_shape, read_truth
-from kanop.solvers import DataError, FieldSpec, Grid, KanopError
+from kanop.solvers import Darcy, DataError, FieldSpec, GaussianRandomField, Grid, KanopError, TwoPhase
 
 
 def quick(operator, source, recipe=None, **more):
@@ -196,3 +197,34 @@ def test_data_of_another_map_are_refused(drifting, spec, kit):
         quick(kit.Operator(replace(spec, dt=0.15), lambda u: u), source)
     with pytest.raises(KanopError, match=r"needs 9 frames 0\.1 apart, these data have 6"):
         quick(kit.Operator(replace(spec, n_in=8), lambda u: u), source)
+
+
+@pytest.fixture(scope="module")
+def pores(kit):
+    """(recipe, source): four Darcy pairs on 27 × 27 cells."""
+    field = GaussianRandomField(1, 3, 2, boundaries="neumann")
+    recipe = SteadyRecipe(Darcy(1.0), Grid((27, 27), boundaries="dirichlet"), TwoPhase(field, 3, 12))
+    made = recipe.record(0, "test", range(4))
+    return recipe, kit.Held(made.fields, recipe.grid, torch.zeros(1), ("u",), ("a",), made.constants, "pores")
+
+
+def test_a_steady_map_is_judged_at_shared_cell_centres(pores, kit):
+    """An operator that knows the answers meets the very cells of the data, at a third of the points and at all."""
+    recipe, source = pores
+    u, a = source.u[:, 0], source.given
+    centres = {m: (..., *[slice(27 // m // 2, None, 27 // m)] * 2) for m in (3, 9, 27)}
+    answers = {m: (a[cells], u[cells]) for m, cells in centres.items()}
+
+    def known(given):
+        coefficient, solution = answers[given.shape[-1]]
+        assert torch.equal(given, coefficient)
+        return 0.9 * solution
+
+    spec = FieldSpec(Grid((9, 9), boundaries="dirichlet"), ("u",), ("a",), n_in=0)
+    e = quick(kit.Operator(spec, known), source, recipe, factors=None)
+    assert [row["shape"] for row in e.tables["transfer"]] == [[3, 3], [9, 9], [27, 27]]
+    assert [row["mean"] for row in e.tables["transfer"]] == pytest.approx([0.1] * 3)
+    assert (e.kind, e.scores["mean"]) == ("map", pytest.approx(0.1))
+    assert "persistence" in e.skipped
+    assert "steady" in e.skipped["coarse solver, speed-up at equal error"]
+    assert "invariants' drift" in e.skipped

@@ -109,6 +109,17 @@ def test_a_sweep_over_losses_gives_each_job_its_own_run(operator: str, home: Pat
         assert config["command"].endswith(f"loss={loss}")
 
 
+def test_a_steady_problem_goes_the_whole_way(home: Path) -> None:
+    sizes = ["data.sizes={train: 6, valid: 2, test: 2}", "data.batch_size=2", "data.shard_size=4"]
+    grid = ["data=darcy_fno", "data.recipe.grid.shape=[21,21]", "data.windows.subsample=3"]
+    main(["train", *grid, *sizes, *SMALL, "operator.n_modes=[4,4]", "name=darcy"])
+    main(["evaluate", "run=runs/darcy", "budget=1"])
+    main(["report", "run=runs/darcy"])
+    page = (home / "runs/darcy/report.html").read_text()
+    assert "−∇·(a∇u) = f" in page
+    assert "7 × 7" in page
+
+
 def test_two_runs_of_one_name_get_two_folders(stocked: Path) -> None:
     for _ in range(2):
         main(["train", *ROLLOUT, "name=twin"])
