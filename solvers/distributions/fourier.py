@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -140,11 +139,13 @@ class CellNoise:
             f"noise on {self.cells} cells an axis needs a grid of at least as many points, got {grid.shape}; take a "
             f"finer grid, or cells={min(grid.shape)}",
         )
-        shape = (len(self.mean), *[self.cells] * grid.ndim)
-        values = np.empty((len(indices), *shape))
+        cells = grid.to(dtype=torch.float64).with_shape([self.cells] * grid.ndim)
+        out = torch.empty((len(indices), len(self.mean), *grid.shape), dtype=torch.float64, device=grid.device)
         for row, i in enumerate(indices):
             random = generator(seed, split, i)
-            values[row] = random.standard_normal(shape) if self.noise == "normal" else random.uniform(-1, 1, shape)
-        mean, scale = (np.reshape(v, (-1, *[1] * grid.ndim)) for v in (self.mean, self.scale))
-        noise = torch.from_numpy(mean + scale * values).to(grid.device)
-        return grid.to(dtype=torch.float64).with_shape(shape[1:]).resample(noise, grid.shape)
+            for channel, (mean, scale) in enumerate(zip(self.mean, self.scale, strict=True)):
+                normal = self.noise == "normal"
+                values = random.standard_normal(cells.shape) if normal else random.uniform(-1, 1, cells.shape)
+                noise = torch.from_numpy(mean + scale * values).to(grid.device)
+                out[row, channel] = noise if cells.shape == grid.shape else cells.resample(noise, grid.shape)
+        return out

@@ -127,9 +127,9 @@ def series(
         spectrum = np.zeros((channels, *box.spectral_shape), dtype=complex)
         spectrum[:, *place] = values[:, inside]
         spectrum[:, *mirror] = values[:, mirrored].conj()
-        stored = torch.from_numpy(spectrum if box.spectral_dtype.is_complex else spectrum.real)
-        # One transform a sample: the rounding of a batched one depends on the batch.
-        fields.append(box.to_physical(stored.to(grid.device)))
+        stored = torch.from_numpy(spectrum if box.spectral_dtype.is_complex else spectrum.real).to(grid.device)
+        # One transform a field: the rounding of a batched one depends on the batch and on the number of threads.
+        fields.append(torch.stack([box.to_physical(channel) for channel in stored]))
     if not fields:
         return torch.zeros((0, channels, *grid.shape), dtype=torch.float64, device=grid.device)
     return torch.stack(fields)

@@ -171,7 +171,7 @@ def test_cell_noise_is_white_on_its_cells(noise, fourth):
 
 def test_the_cosines_of_cell_noise_are_white_too():
     """E a_m² = (2/n)(1/n) of the transform between cells and modes, on a finer grid as on the cells."""
-    samples, n = 2000, 6
+    samples, n = 500, 6
     grid = Grid((9, 10), boundaries=N)
     a = grid.to_spectral(CellNoise(n).sample(grid, 0, "train", range(samples)))
     factor = torch.where(torch.arange(n) > 0, 2.0, 1.0) / n
