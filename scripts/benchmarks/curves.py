@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Curve", "at_error", "draw_curves"]
+__all__ = ["Curve", "at_error", "draw_curves", "told"]
 
 # (steps, seconds, error) of every run.
 Curve = list[tuple[int, float, float]]
@@ -17,20 +17,24 @@ COLOURS = {"kanop": "#c0392b", "exponax": "#2471a3", "torch-cfd": "#7d8a2e"}
 MARKERS = "osD^vP*X<>"
 
 
-def at_error(curve: Sequence[Sequence[float]], error: float) -> float | None:
-    """Seconds at `error`, between runs or beyond the last ones along a straight line of log time over log error.
+def told(curve: Sequence[Sequence[float]]) -> Curve:
+    """The runs that say something: those that blew up, or have an error above 1, do not."""
+    return [(int(n), s, e) for n, s, e in curve if 0 < e < 1]
 
-    Runs that did not end finite, or have an error above 1, tell nothing; None if fewer than two are left.
+
+def at_error(curve: Sequence[Sequence[float]], error: float) -> float | None:
+    """Seconds at `error` on a straight line of log time over log error between runs, or beyond the finest ones.
+
+    Above the error of the coarsest run its own time: a larger step may be unstable. None if fewer than two runs tell.
 
     >>> round(at_error([(10, 1.0, 1e-2), (20, 2.0, 1e-4)], 1e-3), 4)
     1.4142
     """
-    points = sorted((math.log(e), math.log(s)) for _, s, e in curve if 0 < e < 1)
+    points = sorted((math.log(e), math.log(s)) for _, s, e in told(curve))
     if len(points) < 2:
         return None
-    pairs = list(pairwise(points))
-    want = math.log(error)
-    (a, s), (b, t) = next((pair for pair in pairs if want <= pair[1][0]), pairs[-1])
+    want = min(math.log(error), points[-1][0])
+    (a, s), (b, t) = next(pair for pair in pairwise(points) if want <= pair[1][0])
     return math.exp(s + (want - a) / (b - a) * (t - s)) if a != b else math.exp(min(s, t))
 
 
@@ -42,7 +46,7 @@ def draw_curves(panels: Mapping[str, tuple[float, Mapping[str, Sequence[Sequence
     for axes, (title, (error, curves)) in zip(_panels(figure, len(panels)), panels.items(), strict=True):
         schemes = sorted({_scheme(name) for name in curves})
         for name, curve in sorted(curves.items()):
-            points = [(e, s) for _, s, e in curve if 0 < e < 1]
+            points = [(e, s) for _, s, e in told(curve)]
             if points:
                 marker = MARKERS[schemes.index(_scheme(name)) % len(MARKERS)]
                 style = {"color": COLOURS.get(name.split()[0]), "marker": marker}

@@ -28,7 +28,7 @@ def _section(bench: Any, rows: Sequence[dict[str, Any]], folder: Path) -> Iterat
     if rows and hasattr(bench, "draw"):
         bench.draw(rows, folder / f"{name}.png")
         yield f"![{name}]({name}.png)"
-    yield f"{len(rows)} of {len(bench.CELLS)} cells done. " + "; ".join(dict.fromkeys(map(_source, rows)))
+    yield "; ".join([f"{len(rows)} of {len(bench.CELLS)} cells done", *dict.fromkeys(map(_source, rows))])
 
 
 def _source(row: dict[str, Any]) -> str:
