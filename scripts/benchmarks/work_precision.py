@@ -46,7 +46,7 @@ ERROR = {START: 1e-6, DEVELOPED: 1e-4}
 # flow is limited by stability: there they are close to the fewest that do not blow up.
 STEPS = {
     START: {1: (16, 64), 2: (64, 160), 3: (8, 16, 32), 4: (4, 8, 16)},
-    DEVELOPED: {1: (256, 512), 2: (128, 144, 192, 512), 3: (72, 80, 96, 512), 4: (52, 56, 64, 96)},
+    DEVELOPED: {1: (256, 512), 2: (128, 144, 192, 512), 3: (56, 64, 72, 80, 320), 4: (40, 46, 52, 56, 64)},
 }
 CFD_STEPS: dict[str, dict[str, tuple[int, ...]]] = {
     START: {"RK2-CN": (64, 192), "RK4-CN": (16, 32)},
@@ -78,9 +78,14 @@ def measure(cell: dict[str, Any]) -> dict[str, Any]:
     errors = {key: relative(call(), fine) for key, call in calls.items()}
     wall, _ = in_turns(calls, ROUNDS[cell["peer"]])
     curves: dict[str, Curve] = {}
+    blew_up: dict[str, list[int]] = {}
     for (name, steps), times in wall.items():
-        curves.setdefault(name, []).append((steps, statistics.median(times), errors[name, steps]))
-    return {"error": ERROR[cell["problem"]], "curves": curves}
+        error = errors[name, steps]
+        if math.isfinite(error):
+            curves.setdefault(name, []).append((steps, statistics.median(times), error))
+        else:
+            blew_up.setdefault(name, []).append(steps)
+    return {"error": ERROR[cell["problem"]], "curves": curves, "blew up": blew_up}
 
 
 def _nu(cell: dict[str, Any]) -> float:
