@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": "generate, train, evaluate and report, small, in about two minutes",
     "verify": "check the laws of an equation, yours too, and the order of the schemes on it",
     "benchmark": "run the cells of a benchmark that are not there yet, and print its table",
+    "gallery": "solve and draw one picture an equation",
     "list": "name everything that can be chosen, with its one line of maths",
 }
 _QUIET = ("hydra/job_logging=none", "hydra/hydra_logging=none")
