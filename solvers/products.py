@@ -62,7 +62,7 @@ class _Combine(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         saved, needed = ctx.saved_tensors, ctx.needs_input_grad[1 + ctx.count :]
         symbols, fields = saved[: ctx.count], saved[ctx.count :]
-        to_symbols = [_to_symbol(s, f, gradient) for s, f in zip(symbols, fields, strict=False)]
+        to_symbols: list[Tensor | None] = [_to_symbol(s, f, gradient) for s, f in zip(symbols, fields, strict=False)]
         to_fields = [
             multiply(_adjoint(s, gradient), gradient) if n else None for s, n in zip(symbols, needed, strict=True)
         ]
