@@ -140,6 +140,10 @@ class Equation(ABC):
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂u/∂t − L u − N(u, t) by name of the equation it belongs to: zero on solutions. Local in space and time."""
 
+    def speed(self, u_hat: Inexact[Tensor, "b c *k"], grid: Grid) -> Float[Tensor, "b d"]:
+        """The largest |velocity| along each axis with which N carries waves; sets the steps of `cfl`."""
+        raise KanopError(f"{type(self).__name__} has no advection speed: give dt or tolerance instead of cfl")
+
     def check_start(self, u0: Float[Tensor, "b c *x"], grid: Grid) -> None:  # noqa: B027 (a hook, nothing to do here)
         """Raise KanopError where `u0` or `grid` is none for this equation; the base equation takes all."""
 

@@ -37,13 +37,11 @@ class Scheme:
     order : classical order of accuracy
     nodes : c_i of every stage, then 1
     table : row i holds the entries a_ij, j < i, of stage i; the last row holds the weights
-    error : weights on the stages, and on N at the end of the step, of the difference to a method of order − 1
     """
 
     order: int
     nodes: tuple[float, ...]
     table: tuple[tuple[Entry, ...], ...]
-    error: tuple[Entry, ...] = ()
 
     def coefficients(
         self, linear: Inexact[Tensor, "*c_k"] | LinearOperator, h: float, mask: Bool[Tensor, "*k"], dtype: torch.dtype
@@ -89,7 +87,6 @@ EXPONENTIAL = {
                 ((-1, 2, 1), (4, 3, 1)),
             ),
         ),
-        error=((), (), (), ((-1, 2, 1), (4, 3, 1)), ((1, 2, 1), (-4, 3, 1))),
     ),
 }
 """Cox and Matthews (2002), eqs 4, 22, 23-25 and 26-29, doi:10.1006/jcph.2002.6995. In etdrk4 the product
@@ -100,41 +97,35 @@ EXPONENTIAL = {
 class Coefficients:
     """A scheme's table evaluated for one step size: decay c_i ↦ e^{c_i z} − 1 and weights h a_ij (None where zero).
 
-    Each is (c, *k), or (c, c, *k) where the symbol is a block. `error` holds the decay and the weights of the error
-    estimate, one weight more than there are stages if it takes N at the end of the step too.
+    Each is (c, *k), or (c, c, *k) where the symbol is a block. `error` holds the decay, then the weights, of the
+    difference to an embedded method, for schemes that have one.
     """
 
     h: float
     nodes: tuple[float, ...]
     decay: tuple[Tensor, ...]
     weights: tuple[tuple[Tensor | None, ...], ...]
-    error: tuple[Tensor | None, tuple[Tensor | None, ...]] | None = None
+    error: tuple[Tensor, ...] = ()
 
     def increment(
-        self, nonlinear: Nonlinear, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor
+        self, nonlinear: Nonlinear, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, slope: Tensor | None = None
     ) -> Inexact[Tensor, "b c *k"]:
-        """The change u(t + h) − u(t) of one step."""
-        return self._run(nonlinear, u_hat, t)[0]
+        """The change u(t + h) − u(t) of one step, given N(u, t) if it is at hand."""
+        return self._run(nonlinear, u_hat, t, slope)[0]
 
-    def pair(
-        self, nonlinear: Nonlinear, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor
-    ) -> tuple[Inexact[Tensor, "b c *k"], Inexact[Tensor, "b c *k"]]:
+    def pair(self, nonlinear: Nonlinear, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor) -> tuple[Tensor, Tensor]:
         """The change, and an estimate of its error."""
-        change, slopes = self._run(nonlinear, u_hat, t)
-        decay, weights = self.error  # type: ignore[misc]
-        if len(weights) > len(slopes):
-            slopes.append(nonlinear(u_hat + change, t + self.h))
-        return change, combine((decay, *weights), (u_hat, *slopes))
+        change, slopes = self._run(nonlinear, u_hat, t, None)
+        return change, combine(self.error, (u_hat, *slopes))
 
-    def _run(self, nonlinear: Nonlinear, u_hat: Tensor, t: float | Tensor) -> tuple[Tensor, list[Tensor]]:
-        slopes: list[Tensor] = []
-        change = u_hat
-        for i, (node, decay, row) in enumerate(zip(self.nodes, self.decay, self.weights, strict=True)):
-            if i > 0:
-                change = combine((decay, *row), (u_hat, *slopes))
-            if i < len(self.nodes) - 1:
-                slopes.append(nonlinear(u_hat + change if i else u_hat, t + node * self.h))
-        return change, slopes
+    def _run(
+        self, nonlinear: Nonlinear, u_hat: Tensor, t: float | Tensor, slope: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        slopes = [nonlinear(u_hat, t) if slope is None else slope]
+        for node, decay, row in zip(self.nodes[1:-1], self.decay[1:-1], self.weights[1:-1], strict=True):
+            stage = u_hat + combine((decay, *row), (u_hat, *slopes))
+            slopes.append(nonlinear(stage, t + node * self.h))
+        return combine((self.decay[-1], *self.weights[-1]), (u_hat, *slopes)), slopes
 
 
 def _table(scheme: Scheme, linear: Tensor, h: float, mask: Tensor, dtype: torch.dtype) -> Coefficients:
@@ -160,5 +151,4 @@ def _table(scheme: Scheme, linear: Tensor, h: float, mask: Tensor, dtype: torch.
 
     decay = tuple(map(change, scheme.nodes))
     weights = tuple(tuple(map(entry, row)) for row in scheme.table)
-    error = (None, tuple(map(entry, scheme.error))) if scheme.error else None
-    return Coefficients(h, scheme.nodes, decay, weights, error)
+    return Coefficients(h, scheme.nodes, decay, weights)

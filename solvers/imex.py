@@ -86,9 +86,7 @@ class Splitting:
         """The change u(t + h) − u(t) of one step."""
         return self.pair(nonlinear, u_hat, t)[0]
 
-    def pair(
-        self, nonlinear: Nonlinear, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor
-    ) -> tuple[Inexact[Tensor, "b c *k"], Inexact[Tensor, "b c *k"]]:
+    def pair(self, nonlinear: Nonlinear, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor) -> tuple[Tensor, Tensor]:
         """The change, and an estimate of its error."""
         h, nodes = self.h, self.scheme.nodes
 
@@ -134,7 +132,7 @@ def _table(scheme: AdditiveScheme, linear: Tensor, h: float, mask: Tensor, dtype
     rows = [torch.zeros_like(change), *changes, change]
     decay = tuple(value[0].to(dtype) for value in rows)
     weights = tuple(row(value, i) for i, value in enumerate(rows))
-    return Coefficients(h, scheme.nodes, decay, weights, (error[0].to(dtype), row(error, size - 1)))
+    return Coefficients(h, scheme.nodes, decay, weights, (error[0].to(dtype), *row(error, size - 1)))
 
 
 def _add(weights: Sequence[float], values: Sequence[Tensor], total: Tensor) -> Tensor:

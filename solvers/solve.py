@@ -11,9 +11,10 @@ from jaxtyping import Float, Inexact, Shaped
 from torch import Tensor
 
 from kanop.solvers.columns import by_columns, from_columns
-from kanop.solvers.control import controlled_steps
+from kanop.solvers.control import chosen_control, controlled_steps
+from kanop.solvers.courant import explained, refuse_hopeless_step
 from kanop.solvers.equation import Equation
-from kanop.solvers.errors import KanopError, check, nearest
+from kanop.solvers.errors import KanopError, SolverDiverged, check, nearest
 from kanop.solvers.etdrk import Coefficients
 from kanop.solvers.fields import Trajectory
 from kanop.solvers.grid import Grid
@@ -36,6 +37,7 @@ def solve(
     times: Sequence[float],
     dt: float | Sequence[tuple[float, float]] | None = None,
     tolerance: float | None = None,
+    cfl: float | None = None,
     scheme: str | None = None,
 ) -> Trajectory:
     r"""Integrate ∂u/∂t = L u + N(u, t) from u(times[0]) = u0 and return the frames at `times`.
@@ -51,6 +53,8 @@ def solve(
     times : increasing times, the first that of u0
     dt : fixed step, or (until, dt) pairs for steps that change at given times, e.g. [(0.01, 1e-4), (1, 4e-3)]
     tolerance : instead of dt: relative L2 error per unit of time, for each sample by itself; steps are powers of two
+    cfl : instead of dt: largest Courant number h Σ_i max|v_i|/Δx_i of a step, for each sample by itself; steps are
+        powers of two. Around 0.7 where resolution limits the flow; an early, smooth flow bears far longer steps
     scheme : "etdrk1" … "etdrk4" (exponential; Cox and Matthews 2002), "ark3", "ark4" (additive Runge-Kutta; Kennedy and
         Carpenter 2003), or "sbdf2", "sbdf3" (multistep, one evaluation of N a step, fixed dt; Ascher, Ruuth and Wetton
         1995). Default "etdrk4", or "ark4" where L couples the modes, which no exponential scheme takes
@@ -61,23 +65,25 @@ def solve(
 
     Raises
     ------
-    SolverDiverged : a sample stopped being finite, or needs steps below 2⁻⁴⁰
+    SolverDiverged : a sample stopped being finite, or needs steps below 2⁻⁴⁰; before any work where `dt` is hopeless
     KanopError : shapes, times or steps that make no sense
     """
     times = [float(t) for t in times]
     _check_input(equation, u0, grid, times, scheme)
-    check(
-        (dt is None) != (tolerance is None),
-        f"give either dt or tolerance, got dt={dt}, tolerance={tolerance}",
-    )
+    given = {name: value for name, value in (("dt", dt), ("tolerance", tolerance), ("cfl", cfl)) if value is not None}
+    check(len(given) == 1, f"give one of dt, tolerance and cfl, got {given or 'none'}")
     stepper = Stepper(equation, grid, scheme)
     u_hat = stepper.mask * grid.to_spectral(u0.to(grid.device, grid.dtype))
     if dt is not None:
-        frames, count = march(stepper, u_hat, times, dt)
+        refuse_hopeless_step(stepper, u_hat, times, dt)
+        try:
+            frames, count = march(stepper, u_hat, times, dt)
+        except SolverDiverged as error:
+            raise explained(error, equation, u_hat, grid) from None
         steps = torch.full((len(u0),), count)
     else:
         frames = grid.to_physical(u_hat)[:, None].repeat_interleave(len(times), 1)
-        steps = controlled_steps(stepper, u_hat, times, tolerance, frames)  # type: ignore[arg-type]
+        steps = controlled_steps(chosen_control(stepper, tolerance, cfl), u_hat, times, frames)
     moments = torch.tensor(times, dtype=torch.float64, device=grid.device)
     return Trajectory(frames, moments, grid, equation.channels, steps)
 
@@ -88,8 +94,8 @@ class Stepper:
     def __init__(self, equation: Equation, grid: Grid, scheme: str | None = None) -> None:
         self.equation, self.grid = equation, grid
         self.mask = grid.dealias_mask(equation.degree)
-        self._linear = equation.linear(grid.to(dtype=torch.float64))
-        self.scheme = SCHEMES[scheme or ("ark4" if isinstance(self._linear, LinearOperator) else "etdrk4")]
+        self.linear = equation.linear(grid.to(dtype=torch.float64))
+        self.scheme = SCHEMES[scheme or ("ark4" if isinstance(self.linear, LinearOperator) else "etdrk4")]
         # Dealiasing empties the last columns of the half spectrum: an equation that allows it is stepped without them.
         used = self.mask.reshape(-1, self.mask.shape[-1]).any(0)
         self._columns = int(used.sum()) if equation.skips_columns else len(used)
@@ -98,20 +104,26 @@ class Stepper:
             keep_freed_memory()
 
     def _coefficients(self, h: float) -> Coefficients | Splitting | MultistepCoefficients:
-        linear = self._linear if isinstance(self._linear, LinearOperator) else self.kept(self._linear)
+        linear = self.linear if isinstance(self.linear, LinearOperator) else self.kept(self.linear)
         return self.scheme.coefficients(linear, h, self.kept(self.mask), self.grid.spectral_dtype)
 
-    def increment(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float) -> Inexact[Tensor, "b c *k"]:
-        """u(t + h) − u(t), from û alone; multistep schemes take the step of their starter."""
+    def increment(
+        self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float, *slope: Tensor
+    ) -> Inexact[Tensor, "b c *k"]:
+        """u(t + h) − u(t) from û alone (exponential schemes take N if it is at hand, multistep ones their starter)."""
         table = self.coefficients(h)
-        (change,) = self._by_chunks(lambda u, time: (table.increment(self._nonlinear, u, time),), t, u_hat)
+        (change,) = self._by_chunks(lambda u, *more: (table.increment(self._nonlinear, u, *more),), t, u_hat, *slope)
         return self._padded(change, u_hat)
 
     def pair(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float) -> tuple[Tensor, Tensor]:
-        """u(t + h) − u(t) and an estimate of its error, for schemes with an embedded one."""
-        table = self.coefficients(h)
-        change, error = self._by_chunks(lambda u, time: table.pair(self._nonlinear, u, time), t, u_hat)  # type: ignore[union-attr]
+        """u(t + h) − u(t) and an estimate of its error, for additive schemes."""
+        pair = self.coefficients(h).pair  # type: ignore[union-attr]
+        change, error = self._by_chunks(lambda u, time: pair(self._nonlinear, u, time), t, u_hat)
         return self._padded(change, u_hat), self._padded(error, u_hat)
+
+    def slope(self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor) -> Tensor:
+        """N(u, t) on the columns that are kept, not dealiased."""
+        return self._by_chunks(lambda u, time: (self._nonlinear(u, time),), t, u_hat)[0]
 
     def advance(
         self, u_hat: Inexact[Tensor, "b c *k"], t: float, h: float, history: Sequence[Tensor] = ()

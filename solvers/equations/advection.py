@@ -59,6 +59,10 @@ class Advection(Equation):
         """0."""
         return torch.zeros_like(u_hat)
 
+    def speed(self, u_hat: Inexact[Tensor, "b 1 *k"], grid: Grid) -> Float[Tensor, "b d"]:
+        """|β|: for comparison with other solvers, the steps of exponential ones are exact at any length."""
+        return grid.points[0].new_tensor(self.velocity).abs().expand(len(u_hat), -1)
+
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂u/∂t + β·∇u."""
         u = D["u"]

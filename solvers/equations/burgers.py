@@ -74,6 +74,10 @@ class Burgers(Equation):
             return 0.5 * grid.k[0] * torch.nn.functional.pad(cosines[..., 1:], (0, 1))
         return (-0.5 * grid.derivative(0)) * grid.to_spectral(u * u)
 
+    def speed(self, u_hat: Inexact[Tensor, "b 1 k"], grid: Grid) -> Float[Tensor, "b 1"]:
+        """|u|."""
+        return grid.to_physical(u_hat).abs().amax(-1)
+
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂u/∂t + ∂(u²/2)/∂x − ν ∂²u/∂x²."""
         u = D["u"]

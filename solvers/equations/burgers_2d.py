@@ -61,6 +61,10 @@ class Burgers2D(Equation):
         velocity, along_x, along_y = grid.to_physical(both).chunk(3, 1)
         return grid.to_spectral(-(velocity[:, :1] * along_x + velocity[:, 1:] * along_y))
 
+    def speed(self, u_hat: Inexact[Tensor, "b 2 *k"], grid: Grid) -> Float[Tensor, "b 2"]:
+        """|u| and |v|."""
+        return grid.to_physical(u_hat).abs().amax((-2, -1))
+
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂u/∂t + (u·∇)u − ν Δu, by component."""
         u, v = D["u"], D["v"]

@@ -65,6 +65,10 @@ class KortewegDeVries(Equation):
         u = grid.to_physical(u_hat)
         return (-0.5 * self.steepening * grid.derivative(0)) * grid.to_spectral(u * u)
 
+    def speed(self, u_hat: Inexact[Tensor, "b 1 k"], grid: Grid) -> Float[Tensor, "b 1"]:
+        """|a u|."""
+        return (self.steepening * grid.to_physical(u_hat)).abs().amax(-1)
+
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂u/∂t + a u ∂u/∂x + b ∂³u/∂x³."""
         u = D["u"]

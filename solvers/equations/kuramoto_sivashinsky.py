@@ -71,6 +71,11 @@ class KuramotoSivashinsky(Equation):
         slopes = grid.to_physical(torch.cat([grid.derivative(i) * u_hat for i in range(grid.ndim)], 1))
         return grid.to_spectral(-0.5 * slopes.square().sum(1, keepdim=True))
 
+    def speed(self, u_hat: Inexact[Tensor, "b 1 *k"], grid: Grid) -> Float[Tensor, "b d"]:
+        """|u|, or |∂u/∂x_i| in the combustion form."""
+        carried = [u_hat] if self.form == "conservative" else [grid.derivative(i) * u_hat for i in range(grid.ndim)]
+        return grid.to_physical(torch.cat(carried, 1)).abs().flatten(2).amax(-1)
+
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂u/∂t + N(u) + Δu + Δ²u."""
         u = D["u"]

@@ -95,6 +95,11 @@ class NavierStokes2D(Equation):
         rate = _Advect.apply(u_hat, grid) if tracked else _advect(u_hat, grid)[0]
         return rate if self.forcing is None else rate + force_hat(self.forcing, grid, 2, t)[..., : u_hat.shape[-1]]
 
+    def speed(self, u_hat: Inexact[Tensor, "b 1 kx ky"], grid: Grid) -> Float[Tensor, "b 2"]:
+        """|u| and |v|."""
+        velocity = _symbols(grid, u_hat.shape[-1])[0] * u_hat
+        return from_columns(velocity, grid.shape).abs().amax((-2, -1))
+
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂ω/∂t + ψ_y ω_x − ψ_x ω_y − νΔω + μω + ν_h(−Δ)^p ω − f, and Δψ + ω."""
         omega, psi = D["vorticity"], D["stream_function"]

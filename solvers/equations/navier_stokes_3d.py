@@ -114,6 +114,10 @@ class NavierStokes3D(Equation):
             along.addcmul_(direction[axis], rate[:, axis : axis + 1])
         return rate.addcmul_(direction, along, value=-1)
 
+    def speed(self, u_hat: Inexact[Tensor, "b 3 kx ky kz"], grid: Grid) -> Float[Tensor, "b 3"]:
+        """|u|, |v| and |w|."""
+        return from_columns(u_hat, grid.shape).abs().amax((-3, -2, -1))
+
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂u/∂t + u·∇u + ∇p − νΔu − ∇·(2ν_t S) − f by component, and ∇·u as "pressure"."""
         u = tuple(D[name] for name in self.channels)
