@@ -55,7 +55,7 @@ class HeterogeneousDiffusion(Equation):
 
     Parameters
     ----------
-    diffusivity : a > 0, a function of the coordinates as `CosineMedium`, in length²/time
+    diffusivity : a > 0 in length²/time, a function of the coordinates; default CosineMedium(0.1, 0.5, 2π), of period 1
     rate : r ≥ 0 in 1/time; default 0
 
     Raises
@@ -77,7 +77,7 @@ class HeterogeneousDiffusion(Equation):
     (1.0, 1.0)
     """
 
-    diffusivity: Callable[..., Tensor]
+    diffusivity: Callable[..., Tensor] = CosineMedium(0.1, 0.5, 2 * math.pi)
     rate: Constant = 0.0
 
     channels = ("u",)
