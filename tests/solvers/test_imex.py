@@ -318,3 +318,22 @@ def test_a_medium_is_positive(make):
 def test_a_rate_is_not_negative():
     with pytest.raises(KanopError, match="expected a rate >= 0"):
         HeterogeneousDiffusion(MEDIUM, -1.0)
+
+
+@pytest.mark.parametrize("scheme", ["ark4", "sbdf3"])
+def test_gradients_are_those_of_finite_differences(scheme):
+    """To the start and to a constant of the medium, through matrices, starters and memory."""
+    grid = Grid((24,))
+    x = WAVE * grid.points[0]
+    u0, direction = (0.4 + 0.3 * torch.sin(x))[None, None], torch.sin(x + 1.0)[None, None]
+
+    def cube(u, mean):
+        equation = HeterogeneousDiffusion(CosineMedium(mean, 0.5, WAVE), 2.0)
+        return (solve(equation, u, grid, [0, 0.05, 0.1], dt=0.01, scheme=scheme).u ** 3).sum()
+
+    start, mean = u0.clone().requires_grad_(), torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+    to_start, to_mean = torch.autograd.grad(cube(start, mean), (start, mean))
+    by_start = (cube(u0 + 1e-5 * direction, 0.1) - cube(u0 - 1e-5 * direction, 0.1)) / 2e-5
+    by_mean = (cube(u0, 0.1 + 1e-6) - cube(u0, 0.1 - 1e-6)) / 2e-6
+    assert float((to_start * direction).sum()) == pytest.approx(float(by_start), rel=1e-7)
+    assert float(to_mean) == pytest.approx(float(by_mean), rel=1e-6)
