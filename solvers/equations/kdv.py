@@ -36,6 +36,7 @@ class KortewegDeVries(Equation):
     --------
     A soliton of speed c = 16 after one trip of c·t = L = 4π:
 
+    >>> import math
     >>> import torch
     >>> from kanop.solvers import Grid, solve
     >>> grid = Grid((256,), lengths=[4 * math.pi], origin=[-2 * math.pi])

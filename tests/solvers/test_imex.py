@@ -243,10 +243,11 @@ def test_saving_changes_nothing(scheme, dt):
 
 @pytest.mark.parametrize("scheme", ["ark4", "sbdf2", "sbdf3"])
 def test_frames_between_steps_have_the_order_of_the_scheme(scheme):
-    equation, u0 = Burgers(0.05), torch.sin(WAVE * GRID.points[0])[None, None]
-    exact = equation.exact(u0[0], GRID)(0.2493, GRID.points[0])
+    grid = Grid((96,))
+    equation, u0 = Burgers(0.05), torch.sin(WAVE * grid.points[0])[None, None]
+    exact = equation.exact(u0[0], grid)(0.2493, grid.points[0])
     errors = [
-        relative(solve(equation, u0, GRID, [0, 0.2493, 0.3], dt=0.3 / n, scheme=scheme).u[0, 1, 0], exact)
+        relative(solve(equation, u0, grid, [0, 0.2493, 0.3], dt=0.3 / n, scheme=scheme).u[0, 1, 0], exact)
         for n in (60, 120, 240)
     ]
     assert min(a / b for a, b in itertools.pairwise(errors)) > 2 ** (SCHEMES[scheme].order - 0.2)
