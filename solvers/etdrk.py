@@ -123,7 +123,7 @@ class Coefficients:
     ) -> tuple[Tensor, list[Tensor]]:
         slopes = [nonlinear(u_hat, t) if slope is None else slope]
         for node, decay, row in zip(self.nodes[1:-1], self.decay[1:-1], self.weights[1:-1], strict=True):
-            stage = u_hat + combine((decay, *row), (u_hat, *slopes))
+            stage = combine((decay, *row), (u_hat, *slopes), u_hat)
             slopes.append(nonlinear(stage, t + node * self.h))
         return combine((self.decay[-1], *self.weights[-1]), (u_hat, *slopes)), slopes
 

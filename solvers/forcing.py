@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from kanop.solvers.columns import by_columns
 from kanop.solvers.equation import Constant, trainable
 from kanop.solvers.errors import check
 from kanop.solvers.grid import Grid
@@ -87,8 +88,8 @@ class KolmogorovForcing(Forcing):
         return torch.stack([push, torch.zeros_like(push), torch.zeros_like(push)])
 
 
-def force_hat(forcing: Forcing, grid: Grid, degree: int, t: float | Tensor) -> Complex[Tensor, "..."]:
-    """Coefficients (c, *k) of f(t) on `grid`, or (b, c, *k) where `t` is (b, 1, *1).
+def force_hat(forcing: Forcing, grid: Grid, degree: int, t: float | Tensor, columns: int) -> Complex[Tensor, "..."]:
+    """Coefficients (c, *k) of f(t) on `grid`, or (b, c, *k) where `t` is (b, 1, *1), on the first `columns` columns.
 
     Raises
     ------
@@ -97,12 +98,13 @@ def force_hat(forcing: Forcing, grid: Grid, degree: int, t: float | Tensor) -> C
     if forcing.steady:
         # A kept spectrum would keep the graph of its first use, too.
         make = _steady.__wrapped__ if trainable(forcing) else _steady
-        return make(forcing, grid, degree)
-    return grid.to_spectral(_values(forcing, grid, t[:, 0] if isinstance(t, Tensor) else t))
+        return make(forcing, grid, degree, columns)
+    f_hat = grid.to_spectral(_values(forcing, grid, t[:, 0] if isinstance(t, Tensor) else t))
+    return by_columns(f_hat, grid.ndim, columns)
 
 
 @lru_cache(maxsize=16)
-def _steady(forcing: Forcing, grid: Grid, degree: int) -> Complex[Tensor, "..."]:
+def _steady(forcing: Forcing, grid: Grid, degree: int, columns: int) -> Complex[Tensor, "..."]:
     double = grid.to(dtype=torch.float64)
     f_hat = double.dealias_mask(degree) * double.to_spectral(_values(forcing, double, 0.0))
     # 2n + 1 has no factor in common with n: a mode that hides behind another one here does not hide there.
@@ -115,7 +117,7 @@ def _steady(forcing: Forcing, grid: Grid, degree: int) -> Complex[Tensor, "..."]
         f"{forcing} does not fit on a grid of {grid.shape} points: the modes that dealiasing keeps miss {missed:.2g} "
         f"of {size:.2g}; take a finer grid, and check that the force is periodic on a box of sides {grid.lengths}",
     )
-    return f_hat.to(grid.spectral_dtype)
+    return by_columns(f_hat.to(grid.spectral_dtype), grid.ndim, columns)
 
 
 def _values(forcing: Forcing, grid: Grid, t: float | Tensor) -> Float[Tensor, "... c *x"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Bool, Float, Inexact
@@ -46,8 +46,7 @@ class Grid:
     Examples
     --------
     >>> grid = Grid((8,))
-    >>> u = torch.cos(2 * torch.pi * grid.points[0])
-    >>> grid.to_spectral(u).abs().round(decimals=12).tolist()
+    >>> grid.to_spectral(torch.cos(2 * torch.pi * grid.points[0])).abs().round(decimals=12).tolist()
     [0.0, 0.5, 0.0, 0.0, 0.0]
     """
 
@@ -77,18 +76,23 @@ class Grid:
         check(min(shape) >= 1, f"sizes are at least 1, got shape {tuple(shape)}")
         check(min(lengths) > 0, f"lengths are positive, got {tuple(lengths)}")
         for kind in boundaries:
-            check(kind in BOUNDARIES, nearest(kind, BOUNDARIES, "boundary"))
+            if kind not in BOUNDARIES:
+                raise KanopError(nearest(kind, BOUNDARIES, "boundary"))
         kind_of_number = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
         check(kind_of_number in (torch.float32, torch.float64), f"dtype is float32 or float64, got {dtype}")
-        # The class is frozen: its one assignment goes round the lock.
-        self.__dict__.update(
-            shape=tuple(int(n) for n in shape),
-            lengths=tuple(float(v) for v in lengths),
-            boundaries=tuple(boundaries),
-            origin=tuple(float(v) for v in origin),
-            dtype=kind_of_number,
-            device=resolve_device(device),
-        )
+        fields = {
+            "shape": tuple(int(n) for n in shape),
+            "lengths": tuple(float(v) for v in lengths),
+            "boundaries": tuple(boundaries),
+            "origin": tuple(float(v) for v in origin),
+            "dtype": kind_of_number,
+            "device": resolve_device(device),
+        }
+        # The class is frozen: its one assignment goes round the lock. Every stage of a step looks symbols up by hash.
+        self.__dict__.update(fields, _hash=hash(tuple(fields.values())))
+
+    def __hash__(self) -> int:
+        return self._hash  # type: ignore[attr-defined]
 
     @property
     def ndim(self) -> int:
@@ -120,10 +124,8 @@ class Grid:
         """Integer mode numbers m per axis: signed on full periodic axes, 0…n/2 on the half one, counts at walls."""
         out = []
         for i, (n, kind) in enumerate(zip(self.shape, self.boundaries, strict=True)):
-            if kind == "dirichlet":
-                out.append(self._arange(n) + 1)
-            elif kind == "neumann":
-                out.append(self._arange(n))
+            if kind != "periodic":
+                out.append(self._arange(n) + (kind == "dirichlet"))
             elif i == self._periodic[-1]:
                 out.append(self._arange(n // 2 + 1))
             else:
@@ -154,6 +156,7 @@ class Grid:
         """Symbol of Δ: −|k|² per mode (≤ 0)."""
         return -torch.stack([(k**2).expand(self.spectral_shape) for k in self.k]).sum(0)
 
+    @lru_cache(maxsize=64)  # noqa: B019 (a step asks for the same few again and again; grids are small)
     def derivative(self, axis: int, order: int = 1) -> Inexact[Tensor, "..."]:
         """Symbol of ∂^order along `axis`: (ik)^order, shaped to broadcast over `spectral_shape`.
 
@@ -161,11 +164,7 @@ class Grid:
         derivatives at walls turn sines into cosines, hence have no symbol and are refused.
         """
         if self.boundaries[axis] != "periodic":
-            check(
-                order % 2 == 0,
-                f"an odd derivative has no symbol on a {self.boundaries[axis]} axis (axis {axis})",
-            )
-            return (-1) ** (order // 2) * self.k[axis] ** order
+            check(order % 2 == 0, f"an odd derivative has no symbol on a {self.boundaries[axis]} axis (axis {axis})")
         if order % 2 == 0:
             return (-1) ** (order // 2) * self.k[axis] ** order
         symbol = (1j) ** order * self.k[axis] ** order
@@ -191,8 +190,7 @@ class Grid:
         weight = torch.ones(self.spectral_shape, dtype=self.dtype, device=self.device)
         for i, (m, n, kind) in enumerate(zip(self.modes, self.shape, self.boundaries, strict=True)):
             if kind == "periodic":
-                twice = (i == self._periodic[-1]) & (m > 0) & (2 * m != n)
-                factor = torch.where(twice, 2.0, 1.0)
+                factor = torch.where((i == self._periodic[-1]) & (m > 0) & (2 * m != n), 2.0, 1.0)
             else:
                 factor = torch.where((m == 0) | (m == n), 1.0, 0.5)
             weight = weight * factor.to(self.dtype).reshape(self.k[i].shape)
@@ -240,7 +238,9 @@ class Grid:
     def to(self, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Grid:
         """The same grid with other precision or on another device."""
         args = (self.shape, self.lengths, self.boundaries, self.origin)
-        return Grid(*args, dtype or self.dtype, self.device if device is None else device)
+        other = Grid(*args, dtype or self.dtype, self.device if device is None else device)
+        # An equal grid would make its wavenumbers anew.
+        return self if other == self else other
 
     def _arange(self, n: int) -> Tensor:
         return torch.arange(n, dtype=self.dtype, device=self.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Inexact
@@ -23,8 +23,8 @@ __all__ = ["march", "schedule"]
 # Steps between two looks at whether the state is still finite: a look waits for the device.
 LOOK_EVERY = 32
 
-# What runs through the loop: û, what rounding lost of it, and what a multistep scheme remembers.
-State = tuple[Tensor, ...]
+# What runs through the loop: û, what rounding lost of it (in single precision), and what a multistep scheme remembers.
+State = tuple[Any, ...]
 
 
 class Step(NamedTuple):
@@ -64,7 +64,7 @@ def march(
 
 def _march(stepper: Stepper, u_hat: Tensor, plan: list[Step], frames: Tensor, first: int) -> None:
     """Fill `frames` of some samples, number `first` of the batch and the following."""
-    state: State = (u_hat, torch.zeros_like(u_hat))
+    state = _initial(u_hat)
     places = iter(frames.unbind(1))
 
     def put(frame: Tensor) -> None:
@@ -79,9 +79,9 @@ def _march_with_gradients(stepper: Stepper, u_hat: Tensor, plan: list[Step], fir
     # A step's graph holds some 40 fields and a kept state 2: this length makes both parts of the memory alike.
     length = max(1, round(math.sqrt(len(plan)) / 4))
     frames = [stepper.to_physical(u_hat)[:, None]]
-    state: State = (u_hat, torch.zeros_like(u_hat))
+    state = _initial(u_hat)
 
-    def segment(steps: Sequence[Step], *state: Tensor) -> tuple[Tensor, ...]:
+    def segment(steps: Sequence[Step], *state: Tensor | None) -> tuple[Tensor | None, ...]:
         made: list[Tensor] = []
         state = _take(stepper, state, steps, made.append, first)
         return (torch.stack(made, 1) if made else frames[0][:, :0], *state)
@@ -94,6 +94,11 @@ def _march_with_gradients(stepper: Stepper, u_hat: Tensor, plan: list[Step], fir
     return torch.cat(frames, 1)
 
 
+def _initial(u_hat: Tensor) -> State:
+    """Kahan's compensation keeps small steps from making single precision worse; double precision needs none."""
+    return u_hat, torch.zeros_like(u_hat) if u_hat.dtype in (torch.float32, torch.complex64) else None
+
+
 def _take(stepper: Stepper, state: State, steps: Sequence[Step], put: Callable[[Tensor], None], first: int) -> State:
     """The state after `steps`; every frame on the way is `put`. Frames leave the state as it is."""
     history: Sequence[Tensor]
@@ -103,11 +108,12 @@ def _take(stepper: Stepper, state: State, steps: Sequence[Step], put: Callable[[
         for part in inside:
             put(stepper.to_physical(u_hat + stepper.increment(u_hat, t, part)))
         change, history = stepper.advance(u_hat, t, h, history)
-        # Kahan's compensation: without it a smaller step makes single precision worse.
-        change = change - lost
+        if lost is not None:
+            change = change - lost
         previous, u_hat = u_hat, u_hat + change
-        with torch.no_grad():  # what is lost is rounding, which has no derivative
-            lost = (u_hat - previous).sub_(change)
+        if lost is not None:
+            with torch.no_grad():  # rounding has no derivative
+                lost = (u_hat - previous).sub_(change)
         if reached:
             put(stepper.to_physical(u_hat))
         if reached or number == len(steps):

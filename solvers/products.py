@@ -29,17 +29,21 @@ def multiply(
     return total  # type: ignore[return-value]
 
 
-def combine(symbols: Sequence[Tensor | None], fields: Sequence[Tensor]) -> Tensor:
-    """Σ_j symbol_j · field_j; None is zero, and fields beyond the symbols do not count."""
+def combine(symbols: Sequence[Tensor | None], fields: Sequence[Tensor], start: Tensor | None = None) -> Tensor:
+    """start + Σ_j symbol_j · field_j; None is zero, and fields beyond the symbols do not count."""
     pairs = [(s, f) for s, f in zip(symbols, fields, strict=False) if s is not None]
     some, others = zip(*pairs, strict=True)
     if torch.is_grad_enabled() and any(t.requires_grad for t in (*some, *others)):
-        return _Combine.apply(len(some), *some, *others)
-    return _sum(some, others)
+        total = _Combine.apply(len(some), *some, *others)
+        return total if start is None else start + total
+    return _sum(some, others, start)
 
 
-def _sum(symbols: Sequence[Tensor], fields: Sequence[Tensor]) -> Tensor:
-    total = multiply(symbols[0], fields[0])
+def _sum(symbols: Sequence[Tensor], fields: Sequence[Tensor], start: Tensor | None = None) -> Tensor:
+    if start is not None and symbols[0].ndim < fields[0].ndim:
+        total = torch.addcmul(start, symbols[0], fields[0])
+    else:
+        total = multiply(symbols[0], fields[0], None if start is None else start.clone())
     for symbol, field in zip(symbols[1:], fields[1:], strict=True):
         multiply(symbol, field, total)
     return total

@@ -91,9 +91,11 @@ class NavierStokes2D(Equation):
 
         `u_hat` may hold the first columns of the half spectrum alone, if the others are zero; so does the result.
         """
-        tracked = torch.is_grad_enabled() and u_hat.requires_grad
-        rate = _Advect.apply(u_hat, grid) if tracked else _advect(u_hat, grid)[0]
-        return rate if self.forcing is None else rate + force_hat(self.forcing, grid, 2, t)[..., : u_hat.shape[-1]]
+        force = None if self.forcing is None else force_hat(self.forcing, grid, 2, t, u_hat.shape[-1])
+        if not (torch.is_grad_enabled() and u_hat.requires_grad):
+            return _advect(u_hat, grid, force)[0]
+        rate = _Advect.apply(u_hat, grid)
+        return rate if force is None else rate + force
 
     def speed(self, u_hat: Inexact[Tensor, "b 1 kx ky"], grid: Grid) -> Float[Tensor, "b 2"]:
         """|u| and |v|."""
@@ -143,7 +145,7 @@ class NavierStokes2D(Equation):
                 "subtract it (equation.constrain(u0, grid))"
             )
         if self.forcing is not None:
-            force_hat(self.forcing, grid, 2, 0.0)
+            force_hat(self.forcing, grid, 2, 0.0, grid.spectral_shape[-1])
 
     def exact(self, u0: Float[Tensor, "1 nx ny"], grid: Grid) -> Callable[..., Tensor]:
         """ω₀ e^{−(ν|k|² + μ + ν_h|k|^{2p})t} of a flow whose modes share one |k|, as Taylor and Green's: ψ = ω/|k|².
@@ -164,15 +166,17 @@ class NavierStokes2D(Equation):
         return rate
 
 
-def _advect(u_hat: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-    """The coefficients of −u·∇ω, and the values of (u, v)."""
+def _advect(u_hat: Tensor, grid: Grid, force: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The coefficients of f − u·∇ω, and the values of (u, v)."""
     columns = u_hat.shape[-1]
     velocity, products = _symbols(grid, columns)
     uv = from_columns(velocity * u_hat, grid.shape)
     fields = uv[:, :1] * uv
     fields[:, 0].addcmul_(uv[:, 1], uv[:, 1], value=-1)
     fields_hat = to_columns(fields, 2, columns)
-    return (products[0] * fields_hat[:, :1]).addcmul_(products[1], fields_hat[:, 1:]), uv
+    first = products[0], fields_hat[:, :1]
+    rate = torch.mul(*first) if force is None else torch.addcmul(force, *first)
+    return rate.addcmul_(products[1], fields_hat[:, 1:]), uv
 
 
 class _Advect(torch.autograd.Function):

@@ -176,7 +176,7 @@ class NavierStokes3D(Equation):
                 f"sample {i}: project it (equation.constrain(u0, grid))"
             )
         if self.forcing is not None:
-            force_hat(self.forcing, grid, self.degree, 0.0)
+            force_hat(self.forcing, grid, self.degree, 0.0, grid.spectral_shape[-1])
 
     def exact(self, u0: Float[Tensor, "3 nx ny nz"], grid: Grid) -> Callable[..., Tensor]:
         """u₀ e^{−νk²t} of a Beltrami flow ∇×u = ku, as Arnold, Beltrami and Childress': u×ω = 0.
@@ -205,7 +205,7 @@ class NavierStokes3D(Equation):
             tau = products_hat[:, 3:]
             rows = [sum(ik[j] * tau[:, _pair(i, j)] for j in range(3)) for i in range(3)]
             push = push + torch.stack(rows, 1)  # type: ignore[arg-type]
-        return push if self.forcing is None else push + force_hat(self.forcing, grid, self.degree, t)[..., :columns]
+        return push if self.forcing is None else push + force_hat(self.forcing, grid, self.degree, t, columns)
 
 
 def _cross(a: Sequence[Tensor], b: Sequence[Tensor]) -> list[Tensor]:
