@@ -144,7 +144,7 @@ def stiff(name):
         equation, grid, span = NavierStokes2D(0.02, hyperviscosity=(0.03, 2)), Grid((48, 48), (WAVE, WAVE)), 0.5
         x, y = grid.mesh()
         u0 = 2 * (torch.cos(x) * torch.cos(2 * y) + torch.sin(x + y) + 0.5 * torch.sin(3 * x))
-    end = solve(equation, u0[None, None], grid, [0, span], dt=span / 1024).u[:, 1]
+    end = solve(equation, u0[None, None], grid, [0, span], dt=span / 512).u[:, 1]
     assert float((grid.dealias_mask(2) * equation.linear(grid)).abs().max()) * span / 256 > 10
     return equation, grid, u0[None, None], span, end
 
@@ -183,11 +183,17 @@ def test_a_heterogeneous_medium_against_a_solver_of_its_own():
     assert relative(run.u[0, 1, 0], torch.tensor(found.y[:, -1])) < 1e-8
 
 
-@pytest.mark.parametrize(("scheme", "counts"), [("ark3", (64, 128, 256)), ("ark4", (16, 32, 64, 128))])
-def test_order_where_the_linear_part_couples_the_modes(scheme, counts):
+@cache
+def patchy():
+    """Equation, start, span and end where a medium couples the modes."""
     equation, grid, span = HeterogeneousDiffusion(MEDIUM, 6.0), Grid((96,)), 0.25
     u0 = (0.4 + 0.3 * torch.sin(WAVE * grid.points[0]))[None, None]
-    end = solve(equation, u0, grid, [0, span], dt=span / 512).u[:, 1]
+    return equation, grid, u0, span, solve(equation, u0, grid, [0, span], dt=span / 384).u[:, 1]
+
+
+@pytest.mark.parametrize(("scheme", "counts"), [("ark3", (64, 128, 256)), ("ark4", (16, 32, 64, 128))])
+def test_order_where_the_linear_part_couples_the_modes(scheme, counts):
+    equation, grid, u0, span, end = patchy()
     assert float(torch.linalg.eigvals(equation.linear(grid).matrix).abs().max()) * span / counts[-1] > 10
     errors = [relative(solve(equation, u0, grid, [0, span], dt=span / n, scheme=scheme).u[:, 1], end) for n in counts]
     assert fitted(counts, errors) == pytest.approx(SCHEMES[scheme].order, abs=0.1), errors
@@ -292,7 +298,7 @@ def test_single_precision_does_not_get_worse_with_smaller_steps(scheme):
     end = solve(equation, U0, GRID, [0, span], dt=span / 128).u[:, 1]
     errors = [
         relative(solve(equation, U0, single, [0, span], dt=span / n, scheme=scheme).u[:, 1].double(), end)
-        for n in (64, 512)
+        for n in (64, 256)
     ]
     assert errors[1] < 1.5 * errors[0] < 1e-6
 
