@@ -58,6 +58,7 @@ def predict_seconds(recipe: Any, samples: int, batch_size: int, seed: int) -> fl
     The certificate solves a few samples again, with half the step and then on twice the points; steady ones on three
     times the points.
     """
+    import math
     import time
 
     from kanop.datasets import SteadyRecipe
@@ -80,11 +81,13 @@ def predict_seconds(recipe: Any, samples: int, batch_size: int, seed: int) -> fl
         solve(recipe.equation, u0, recipe.grid, [start, start + steps * dt], dt=dt, scheme=recipe.scheme)
         return time.perf_counter() - begin
 
-    # The difference leaves out what is made once, the coefficients; the first call makes tables besides.
+    # The first call makes tables; two lengths tell a step from the coefficients, made once for each dt and batch.
     _, short, long = (seconds(steps) for steps in (2, 2, 8))
-    each = max(long - short, long / 16) / 6 / batch
-    again = min(SAMPLES[recipe.grid.ndim], samples) * (before + (3 + 2 * 2**recipe.grid.ndim) * recorded)
-    return each * (samples * (before + recorded) + again)
+    step = max(long - short, long / 16) / 6
+    made = max(0.0, short - 2 * step) * (len(recipe.schedule(start, stop)) + bool(recipe.burn_in))
+    finer = 2**recipe.grid.ndim
+    again = min(SAMPLES[recipe.grid.ndim], samples) * (before + (3 + 2 * finer) * recorded)
+    return step / batch * (samples * (before + recorded) + again) + made * (math.ceil(samples / batch) + 2 + finer)
 
 
 def _steps(recipe: Any, start: float, stop: float) -> float:

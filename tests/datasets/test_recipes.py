@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,15 @@ import torch
 
 from kanop.builder import build
 from kanop.config import check_groups, choices, compose
-from kanop.datasets import SteadyRecipe, generate, open_data, preview
+from kanop.datasets import Certificate, SteadyRecipe, generate, generation, open_data, preview
 from kanop.solvers import KanopError
 
 SIDES = (9, 16, 24, 32, 36, 48, 64, 72, 96, 128, 160)
 NAMES = [name for name, file in choices("data").items() if "recipe: null" not in file.read_text(encoding="utf-8")]
+
+
+def steady(recipe: Any) -> bool:
+    return isinstance(recipe, SteadyRecipe)
 
 
 def shrunk(tree: dict[str, Any]) -> Any:
@@ -41,7 +44,10 @@ def shrunk(tree: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_makes_finite_samples_at_a_tiny_size(name: str, tmp_path: Path, monkeypatch) -> None:
+    # Neither the picture nor the certificate, which solves every sample some ten times.
     monkeypatch.setattr(preview, "preview_png", lambda *parts: b"picture")
+    exact, certify = Certificate(0.0, 0.0, 0.0, 0.0, 1), generation.certify
+    monkeypatch.setattr(generation, "certify", lambda r, *more: certify(r, *more) if steady(r) else exact)
     config = compose("generate", [f"data={name}"])
     check_groups(config)
     data = config["data"]
@@ -57,8 +63,8 @@ def test_a_recipe_makes_finite_samples_at_a_tiny_size(name: str, tmp_path: Path,
     assert not torch.equal(u[0], u[1])
     card = (folder / "card.md").read_text()
     assert (data.get("note") or "") in card
-    errors = recipe.equation.source if isinstance(recipe, SteadyRecipe) else source.diagnostic("spectrum_tail").max()
-    assert math.isfinite(errors)
+    numbers = source.diagnostic("residual" if steady(recipe) else "spectrum_tail")
+    assert bool(torch.isfinite(numbers).all())
 
 
 @pytest.mark.parametrize("name", NAMES)
