@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kanop.datasets.card_rows import rows
 from kanop.datasets.manifest import grid_of
-from kanop.datasets.recipe import Recipe
+from kanop.datasets.problem import Problem
 from kanop.datasets.statistics import folder_statistics
 from kanop.datasets.steady import SteadyRecipe
 
@@ -63,7 +63,7 @@ them per sample in `diagnostics/residual` and `diagnostics/flux_balance`.
 """
 
 
-def companions(folder: Path, manifest: Mapping[str, Any], recipe: Recipe | SteadyRecipe) -> Iterator[tuple[str, bytes]]:
+def companions(folder: Path, manifest: Mapping[str, Any], recipe: Problem) -> Iterator[tuple[str, bytes]]:
     """(name, content) of the files beside the shards, from the shards in `folder`."""
     from kanop.datasets.preview import preview_png
 
@@ -94,7 +94,7 @@ def _stacked(stored: list[h5py.Dataset], samples: slice) -> Tensor:
     return torch.stack([torch.from_numpy(data[samples]) for data in stored], 1)
 
 
-def _card(manifest: Mapping[str, Any], recipe: Recipe | SteadyRecipe) -> str:
+def _card(manifest: Mapping[str, Any], recipe: Problem) -> str:
     steady = isinstance(recipe, SteadyRecipe)
     equation = type(recipe.equation).__name__
     kind = "random coefficients, one pair a sample" if steady else "random inputs, one trajectory a sample"

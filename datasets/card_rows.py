@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kanop.datasets.manifest import describe, grid_of
+from kanop.datasets.problem import Problem
 from kanop.datasets.recipe import Recipe
 from kanop.datasets.steady import SteadyRecipe
 from kanop.solvers import Grid
@@ -14,11 +15,15 @@ from kanop.solvers import Grid
 __all__ = ["rows"]
 
 
-def rows(manifest: Mapping[str, Any], recipe: Recipe | SteadyRecipe) -> dict[str, str]:
+def rows(manifest: Mapping[str, Any], recipe: Problem) -> dict[str, str]:
     """Property → value, in the order of the card."""
     config, grid = manifest["config"], grid_of(manifest["grid"])
     equation = recipe.equation
-    made = _steady(manifest, recipe) if isinstance(recipe, SteadyRecipe) else _trajectory(manifest, recipe)
+    made: dict[str, str] = {}
+    if isinstance(recipe, SteadyRecipe):
+        made = _steady(manifest, recipe)
+    elif isinstance(recipe, Recipe):
+        made = _trajectory(manifest, recipe)
     return {
         "equation": _formula(equation),
         "constants": _constants(describe(equation)),
@@ -104,7 +109,7 @@ def _domain(grid: Grid) -> str:
     return " × ".join(f"[{o:g}, {o + length:.6g}] {kind}" for o, length, kind in sides)
 
 
-def _dtype(recipe: Recipe | SteadyRecipe) -> str:
+def _dtype(recipe: Problem) -> str:
     return str(recipe.grid.dtype).removeprefix("torch.")
 
 

@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kanop.datasets.problem import Problem
 from kanop.datasets.recipe import Recipe
 from kanop.datasets.steady import SteadyRecipe
 from kanop.datasets.steady_certificate import SteadyCertificate, certify_steady
-from kanop.solvers import SCHEMES
+from kanop.solvers import SCHEMES, KanopError
 
 __all__ = ["Certificate", "certify"]
 
@@ -42,9 +43,7 @@ class Certificate:
     samples: int
 
 
-def certify(
-    recipe: Recipe | SteadyRecipe, seed: int, samples: int = 4, split: str = "train"
-) -> Certificate | SteadyCertificate:
+def certify(recipe: Problem, seed: int, samples: int = 4, split: str = "train") -> Certificate | SteadyCertificate:
     r"""max ‖u_dt − u_{dt/2}‖/‖u‖ · 2ᵖ/(2ᵖ − 1) and max ‖u_N − u_{2N}‖/‖u‖ over frames and `samples` inputs.
 
     Both start from the first frame, after the burn-in. The spatial part is taken with half the step, so that neither
@@ -53,6 +52,8 @@ def certify(
     """
     if isinstance(recipe, SteadyRecipe):
         return certify_steady(recipe, seed, samples, split)
+    if not isinstance(recipe, Recipe):
+        raise KanopError(f"only a Recipe or a SteadyRecipe is certified, got {type(recipe).__name__}")
     u0 = recipe.inputs(seed, split, range(samples))
     frame = u0[0].numel() * u0.element_size() * 2**recipe.grid.ndim
     size = max(1, HELD // (frame * len(recipe.frame_times)))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from kanop.datasets.recipe import Recipe
-from kanop.datasets.steady import SteadyRecipe
+from kanop.datasets.problem import Problem
 
 __all__ = ["Estimate", "estimate"]
 
@@ -32,7 +31,7 @@ class Estimate:
 
 
 def estimate(
-    recipe: Recipe | SteadyRecipe,
+    recipe: Problem,
     sizes: Mapping[str, int],
     batch_size: int = 50,
     shard_size: int = 250,

@@ -14,7 +14,7 @@ from kanop.datasets.diagnostics import summary, warning
 from kanop.datasets.durable import LOCK, TEMPORARY, checksum, exclusive, free_space, write_durably
 from kanop.datasets.estimation import Estimate, estimate
 from kanop.datasets.manifest import describe, load_manifest, refuse_other, save_manifest, versions
-from kanop.datasets.recipe import Recipe
+from kanop.datasets.problem import Problem
 from kanop.datasets.sharding import Progress, make_shard, shards
 from kanop.datasets.splits import SPLITS
 from kanop.datasets.steady import SteadyRecipe
@@ -29,7 +29,7 @@ SAMPLES, STEADY_SAMPLES = {1: 4, 2: 2, 3: 1}, 8
 
 
 def generate(
-    recipe: Recipe | SteadyRecipe,
+    recipe: Problem,
     path: str | Path,
     sizes: Mapping[str, int],
     seed: int = 0,
@@ -56,8 +56,7 @@ def generate(
     name : the data set's name; default the folder's
     dtype : of the stored frames, "float32" (default) or "float64"
     note : a line for the card, e.g. how the set differs from a published one of that name
-    progress : called as progress(trajectories done, all, message) at the start, after each batch and at the
-        end
+    progress : called as progress(trajectories done, all, message) at the start, after each batch and at the end
 
     Returns
     -------
@@ -71,8 +70,7 @@ def generate(
     folder = Path(path)
     report = progress or (lambda done, total, message: None)
     sizes = _checked_sizes(sizes)
-    _check_batches(batch_size, shard_size)
-    check(dtype in ("float32", "float64"), nearest(dtype, ("float32", "float64"), "dtype"))
+    _check_writing(batch_size, shard_size, dtype)
     config = {
         "name": name or folder.resolve().name,
         "recipe": describe(recipe),
@@ -92,7 +90,8 @@ def generate(
     return folder
 
 
-def _check_batches(batch_size: int, shard_size: int) -> None:
+def _check_writing(batch_size: int, shard_size: int, dtype: str) -> None:
+    check(dtype in ("float32", "float64"), nearest(dtype, ("float32", "float64"), "dtype"))
     check(
         batch_size >= 1 and shard_size % batch_size == 0,
         f"shard_size must be a multiple of batch_size = {batch_size}, got {shard_size}; "
@@ -109,7 +108,7 @@ def _checked_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
 
 
 def _opened(
-    folder: Path, config: dict[str, Any], recipe: Recipe | SteadyRecipe, expected: Estimate, note: str | None
+    folder: Path, config: dict[str, Any], recipe: Problem, expected: Estimate, note: str | None
 ) -> dict[str, Any]:
     """The manifest to go on from: the one that is there, if it is of the same settings, or a new one."""
     manifest = load_manifest(folder)
@@ -145,7 +144,7 @@ def _all_there(folder: Path, manifest: dict[str, Any]) -> bool:
     return all((folder / k).exists() and (folder / k).stat().st_size == e["bytes"] for k, e in entries.items())
 
 
-def _new_manifest(config: dict[str, Any], recipe: Recipe | SteadyRecipe) -> dict[str, Any]:
+def _new_manifest(config: dict[str, Any], recipe: Problem) -> dict[str, Any]:
     return {
         "config": config,
         "versions": versions(recipe.grid.device),
@@ -172,7 +171,7 @@ def _sweep(folder: Path, manifest: dict[str, Any]) -> None:
             del manifest["shards"][key]
 
 
-def _fill(folder: Path, manifest: dict[str, Any], recipe: Recipe | SteadyRecipe, report: Progress) -> None:
+def _fill(folder: Path, manifest: dict[str, Any], recipe: Problem, report: Progress) -> None:
     config = manifest["config"]
     total = sum(config["sizes"].values())
     if manifest["certificate"] is None:

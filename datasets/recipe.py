@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.datasets.frames import Frames
+from kanop.datasets.problem import Problem
 from kanop.datasets.recording import SPECTRUM_TAIL, Recorded, spectrum_tail
 from kanop.datasets.storing import EveryPoint, Truncated
 from kanop.solvers import SCHEMES, Equation, Grid, RandomField, Trajectory, solve
@@ -22,7 +23,7 @@ __all__ = ["Recipe"]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Problem):
     r"""u₀ ~ initial, ∂u/∂t = L u + N(u): the frames u(t₀), u(t₁), …, stored as `store` says.
 
     Parameters
@@ -35,7 +36,7 @@ class Recipe:
         burn_in)`, whose random state is `burn_in` older than the first frame
     dt : time step, or (until, dt) pairs for steps that grow: [(0.01, 1e-4), (1, 4e-3)]; `certify` tells the
         error it costs
-    scheme : "etdrk1" … "etdrk4" (default)
+    scheme : a name of `SCHEMES`: "etdrk4" (default), "ark4", "sbdf3", …, see `solve`
     store : what is kept of the solver's grid: `EveryPoint(k)` or `Truncated(k)`; default all points
 
     Raises
@@ -83,16 +84,6 @@ class Recipe:
     def burn_in(self) -> float:
         """Time from the random state to the first frame."""
         return self.times.burn_in if isinstance(self.times, Frames) else 0.0
-
-    @property
-    def stored_grid(self) -> Grid:
-        """The grid of the frames that are kept."""
-        return self.store.grid(self.grid)
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of the fields in every frame."""
-        return self.equation.channels
 
     @property
     def constants(self) -> tuple[str, ...]:

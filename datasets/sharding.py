@@ -9,9 +9,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from kanop.datasets.recipe import Recipe
+from kanop.datasets.problem import Problem
 from kanop.datasets.recording import Recorded
-from kanop.datasets.steady import SteadyRecipe
 from kanop.datasets.store import shard_bytes
 from kanop.solvers import DataError, SolverDiverged
 from kanop.solvers.errors import check
@@ -30,7 +29,7 @@ def shards(config: Mapping[str, Any]) -> Iterator[tuple[str, str, int, int]]:
 
 
 def make_shard(
-    recipe: Recipe | SteadyRecipe,
+    recipe: Problem,
     config: Mapping[str, Any],
     split: str,
     trajectories: range,
@@ -60,7 +59,7 @@ def make_shard(
     )
 
 
-def _recorded(recipe: Recipe | SteadyRecipe, config: Mapping[str, Any], split: str, indices: range) -> Recorded:
+def _recorded(recipe: Problem, config: Mapping[str, Any], split: str, indices: range) -> Recorded:
     """One batch, rounded to the stored precision, on the CPU."""
     try:
         made = recipe.record(config["seed"], split, indices)

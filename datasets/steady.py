@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kanop.datasets.problem import Problem
 from kanop.datasets.recording import Recorded
 from kanop.datasets.storing import EveryPoint
 from kanop.solvers import Darcy, Grid, KanopError, RandomField, darcy_residual
@@ -18,7 +19,7 @@ __all__ = ["SteadyRecipe"]
 
 
 @dataclass(frozen=True)
-class SteadyRecipe:
+class SteadyRecipe(Problem):
     r"""a ~ coefficient, −∇·(a∇u) = f, u = 0 on the walls: pairs (a, u), where a is given and u is to be found.
 
     Parameters
@@ -61,16 +62,6 @@ class SteadyRecipe:
     def frame_times(self) -> tuple[float, ...]:
         """The one time that the solution is filed under."""
         return (0.0,)
-
-    @property
-    def stored_grid(self) -> Grid:
-        """The grid of what is kept."""
-        return self.store.grid(self.grid)
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of the fields to be found."""
-        return self.equation.channels
 
     @property
     def constants(self) -> tuple[str, ...]:

@@ -78,8 +78,6 @@ def evaluate(
     one_step = one_step_error(emulator, truth, batch_size)
     kind = "rollout" if truth.steps > truth.spec.n_out else "map"
     skipped: dict[str, str] = {}
-    if factors is None:
-        factors = (0.5, 1, 2) if set(truth.grid.boundaries) == {"periodic"} else (1 / 3, 1, 3)
 
     def judge(other: Truth) -> tuple[Tensor, float]:
         return predict(emulator, other, batch_size), one_step_error(emulator, other, batch_size)

@@ -23,7 +23,7 @@ def transfer(
     source: Any,
     recipe: Any,
     truth: Truth,
-    factors: Sequence[float],
+    factors: Sequence[float] | None,
     judge: Callable[[Truth], tuple[Tensor, float]],
     skipped: dict[str, str],
 ) -> list[dict[str, Any]]:
@@ -31,6 +31,8 @@ def transfer(
 
     Truth is sub-sampled from the stored data where these hold the points, else solved anew by the recipe.
     """
+    if factors is None:
+        factors = (0.5, 1, 2) if set(truth.grid.boundaries) == {"periodic"} else (1 / 3, 1, 3)
     rows = []
     for factor in factors:
         shape = [max(1, round(n * factor)) for n in truth.grid.shape]
