@@ -1,4 +1,4 @@
-"""`solve`: one loop over exponential Runge-Kutta steps, with given or with controlled steps."""
+"""`solve`: one equation on one grid under one scheme, by given or by controlled steps."""
 
 from __future__ import annotations
 

@@ -92,11 +92,10 @@ def evaluate(
     curves = sheets.curves(compared, truth) | sheets.invariants(prediction, truth, recipe, skipped)
     spectra = sheets.spectra(prediction, truth)
     scores: dict[str, Any] = _scores(prediction, truth) | _seconds(emulator, truth.take(batch_size))
-    scores |= {"one_step": one_step, "log_spectral_distance": spectra[-1]["distance"]}
+    scores |= {"one_step": one_step, "log_spectral_distance": spectra[-1]["distance"], "speedup": speed.get("speedup")}
     about = setting(emulator, source, recipe, truth, prediction, min(batch_size, len(truth.frames)))
-    scores |= {"speedup": speed.get("speedup")}
-    shown = player(prediction, truth, kind)
-    return Evaluation(kind, plain(about), plain(scores), plain(curves), plain(spectra), plain(tables), skipped, shown)
+    parts = (plain(part) for part in (about, scores, curves, spectra, tables))
+    return Evaluation(kind, *parts, skipped, player(prediction, truth, kind))
 
 
 def predict(emulator: Any, truth: Truth, batch_size: int = 32) -> Float[Tensor, "b steps c *x"]:
