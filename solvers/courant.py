@@ -39,10 +39,11 @@ def refuse_hopeless_step(
     r"""Raise SolverDiverged before any work if the first steps of `dt`, ten or fewer, cannot go well.
 
     No Courant number divides the good from the bad: a developed flow of little viscosity overflows not far above 1,
-    while strong diffusion damps the waves that far longer steps let grow. So the scheme itself is asked: one step of û = 1 with N = −i v·k û, every wave carried at the highest speed of the start, tells the factor by which
-    each grows. The run is refused if the largest factor g brings the rounding of double precision to the size of the
-    solution within these steps, g^steps > 1/ε: no start, however smooth, stands that. A smaller factor may go well or
-    not; such a step is run, and `explained` where it diverges.
+    while strong diffusion damps the waves that far longer steps let grow. So the scheme itself is asked: one step of
+    û = 1 with N = −i v·k û, every wave carried at the highest speed of the start, tells the factor by which each grows.
+    The run is refused if the largest factor g brings the rounding of double precision to the size of the solution
+    within these steps, g^steps > 1/ε: no start, however smooth, stands that. A smaller factor may go well or not; such
+    a step is run, and `explained` where it diverges.
     """
     if type(stepper.equation).speed is Equation.speed or isinstance(stepper.linear, LinearOperator):
         return

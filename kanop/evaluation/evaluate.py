@@ -94,8 +94,8 @@ def evaluate(
     scores: dict[str, Any] = _scores(prediction, truth) | _seconds(emulator, truth.take(batch_size))
     scores |= {"one_step": one_step, "log_spectral_distance": spectra[-1]["distance"], "speedup": speed.get("speedup")}
     about = setting(emulator, source, recipe, truth, prediction, min(batch_size, len(truth.frames)))
-    parts = (plain(part) for part in (about, scores, curves, spectra, tables))
-    return Evaluation(kind, *parts, skipped, player(prediction, truth, kind))
+    shown = player(prediction, truth, kind)
+    return Evaluation(kind, plain(about), plain(scores), plain(curves), plain(spectra), plain(tables), skipped, shown)
 
 
 def predict(emulator: Any, truth: Truth, batch_size: int = 32) -> Float[Tensor, "b steps c *x"]:
