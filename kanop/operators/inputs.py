@@ -40,7 +40,8 @@ def check_modes(n_modes: Sequence[int], spec: FieldSpec, who: str) -> tuple[int,
     modes = tuple(int(n) for n in n_modes)
     check(
         len(modes) == len(shape),
-        f"{who} needs one number of modes per axis of the grid {shape}, got n_modes={modes}",
+        f"{who} needs one number of modes per axis of the grid {shape}, got n_modes={modes}; "
+        f"for example n_modes={[modes[0] if modes else 16] * len(shape)}",
     )
     check(
         all(1 <= m <= n for m, n in zip(modes, shape, strict=True)),

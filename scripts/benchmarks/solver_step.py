@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -62,14 +61,12 @@ def measure(cell: dict[str, Any]) -> dict[str, Any]:
     median = {name: statistics.median(values) for name, values in wall.items()}
     best = min((name for name in runs if name.startswith("exponax")), key=lambda name: median[name])
     middle, quartiles = ratio(wall["kanop"], wall[best])
-    compiled = {"compiled": ratio(wall["kanop compiled"], wall[best])[0]} if "kanop compiled" in runs else {}
     return {
         "ms a step": {name: 1e3 * value for name, value in median.items()},
         "best": best,
         "ratio": middle,
         "quartiles": quartiles,
         "processor ratio": ratio(processor["kanop"], processor[best])[0],
-        **compiled,
         "over transforms": {name: value / median["transforms"] for name, value in median.items()},
         # Beside its steps: coefficients, transforms of start and end; what a compiled program keeps is not counted.
         "ms of a call": {name: 1e3 * (statistics.median(spent[0][f"{name} short"]) - median[name]) for name in runs},
@@ -86,8 +83,8 @@ def _runs(cell: dict[str, Any]) -> tuple[dict[str, Run], Tensor]:
     dt = DT[cell["problem"]]
     equation, grid, u0 = problem(cell["problem"], cell["points"], cell["batch"])
 
-    def ours(steps: int, **more: Any) -> Tensor:
-        return solve(equation, u0, grid, [0.0, steps * dt], dt=dt, **more).u[:, 1, 0]
+    def ours(steps: int) -> Tensor:
+        return solve(equation, u0, grid, [0.0, steps * dt], dt=dt).u[:, 1, 0]
 
     def theirs(runner: peer.Runner, steps: int) -> Any:
         return runner(steps * dt, steps, 4)
@@ -100,8 +97,6 @@ def _runs(cell: dict[str, Any]) -> tuple[dict[str, Run], Tensor]:
         # Its default form, u ∂u/∂x, transforms once more than the conservative one.
         make = peer.burgers(grid.shape[0], equation.nu, grid.lengths[0], conservative=False)
         runs["exponax vmap u u_x"] = partial(theirs, peer.runner(make, u0[:, 0].numpy(), "vmap", sign))
-    if "compile" in inspect.signature(solve).parameters:
-        runs["kanop compiled"] = partial(ours, compile=True)
     return runs, u0
 
 
@@ -145,13 +140,13 @@ def _transforms(u: Tensor, size: int) -> None:
 
 HEAD = (
     "| problem | points | batch | ms a step: kanop | exponax | kanop / exponax (quartiles) | asked "
-    "| kanop / transforms | exponax / transforms | compiled kanop / exponax |"
+    "| kanop / transforms | exponax / transforms |"
 )
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """One line a cell, with what is asked of it."""
-    return "\n".join([HEAD, "|---" * 10 + "|", *_lines(rows)])
+    return "\n".join([HEAD, "|---" * 9 + "|", *_lines(rows)])
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -163,5 +158,4 @@ def _lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         entries += [f"{number['ms a step'][name]:.3g}" for name in ("kanop", best)]
         entries += [f"{number['ratio']:.2f} ({low:.2f} to {high:.2f})", "" if asked is None else f"≤ {asked:g}"]
         entries += [f"{number['over transforms'][name]:.2f}" for name in ("kanop", best)]
-        entries += [f"{number['compiled']:.2f}" if "compiled" in number else ""]
         yield "| " + " | ".join(map(str, entries)) + " |"
