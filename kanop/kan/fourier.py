@@ -1,0 +1,56 @@
+"""The Fourier basis."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kanop.kan.basis import Basis
+from kanop.solvers.errors import check
+
+__all__ = ["Fourier"]
+
+
+class Fourier(Basis):
+    r"""cos gx, sin gx for g = 1 … G: period 2π, every input as good as another.
+
+    Parameters
+    ----------
+    harmonics : G ≥ 1 (default 4), hence K = 2G functions; the constant is the layer's bias
+
+    Raises
+    ------
+    KanopError : no harmonics
+
+    Reference: Xu et al. 2024 (FourierKAN), arXiv 2406.01034.
+
+    Examples
+    --------
+    >>> Fourier(2).expand(torch.zeros(1, 1)).flatten().tolist()
+    [1.0, 1.0, 0.0, 0.0]
+    """
+
+    smoothness = math.inf
+    domain = (-math.inf, math.inf)
+
+    def __init__(self, harmonics: int = 4) -> None:
+        super().__init__()
+        check(harmonics >= 1, f"a Fourier basis has at least one harmonic, got harmonics={harmonics}")
+        self.harmonics, self.size = harmonics, 2 * harmonics
+
+    def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
+        """The cosines, then the sines, by angle addition."""
+        cosines, sines = [torch.cos(t)], [torch.sin(t)]
+        for _ in range(self.harmonics - 1):
+            c, s = cosines[-1], sines[-1]
+            cosines.append(c * cosines[0] - s * sines[0])
+            sines.append(s * cosines[0] + c * sines[0])
+        for _ in range(order):
+            cosines, sines = (
+                [-(g + 1) * s for g, s in enumerate(sines)],
+                [(g + 1) * c for g, c in enumerate(cosines)],
+            )
+        return cosines + sines
