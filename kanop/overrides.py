@@ -43,7 +43,8 @@ def check_overrides(command: str, words: Sequence[str], folders: Sequence[Path] 
             raise KanopError(f"expected key=value, got {word!r}: {str(error).splitlines()[0]}") from error
     checked = list(words)
     for job in _jobs(parsed, known, folders):
-        keys = _keys(compose(command, job, folders)) if len(job) < len(parsed) else {}
+        tree = compose(command, job, folders) if len(job) < len(parsed) else {}
+        keys = _keys(tree)
         for i, override in enumerate(parsed):
             name = override.key_or_group
             if name in known or name.startswith("hydra"):
@@ -51,9 +52,23 @@ def check_overrides(command: str, words: Sequence[str], folders: Sequence[Path] 
             # Below a class or a schema the checks of `check_groups` know what may be added; at the top nothing may.
             if name not in keys and ("." not in name or not (override.is_add() or override.is_force_add())):
                 raise KanopError(_unknown_key(name, keys, known))
+            _check_kind(override, tree)
             if not keys.get(name, True) and not override.is_delete() and not words[i].startswith("+"):
                 checked[i] = f"++{words[i]}"
     return checked
+
+
+def _check_kind(override: Any, tree: Any) -> None:
+    """Raise where a list is given for keys, or keys for a list: Hydra merges neither."""
+    node, name = tree, override.key_or_group
+    for part in name.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    value = None if override.is_sweep_override() or override.is_delete() else override.value()
+    if isinstance(node, Mapping) and isinstance(value, list):
+        first = next(key for key in (*node, "key") if key != "_target_")
+        raise KanopError(f"{name} has the keys {', '.join(node)}, got the list {value}; set each, as {name}.{first}=…")
+    if isinstance(node, list) and isinstance(value, dict):
+        raise KanopError(f"{name} is a list, got {value}; give [value, …]")
 
 
 def _jobs(parsed: Sequence[Any], known: Sequence[str], folders: Sequence[Path]) -> Iterator[list[str]]:

@@ -40,7 +40,8 @@ def gallery(config: dict[str, Any]) -> None:
         "darcy": _darcy,
         **{name: partial(_evolution, scene) for name, scene in scenes()},
     }
-    names = list(makers) if config["only"] is None else list(config["only"])
+    only = config["only"]
+    names = list(makers) if only is None else [only] if isinstance(only, str) else list(only)
     for name in names:
         check(name in makers, nearest(str(name), makers, "picture"))
     folder = Path(config["folder"])

@@ -39,21 +39,22 @@ def verify(config: dict[str, Any]) -> None:
 
 
 def make_equation(name: str | None, constants: dict[str, Any]) -> Equation:
-    """The equation of a class of kanop.solvers, whatever the case of its letters, or of a dotted path."""
+    """The equation of a class of kanop.solvers or of its module (kdv), whatever the case, or of a dotted path."""
     from kanop import solvers
     from kanop.solvers.errors import check, nearest
 
-    shipped = {
-        n.lower(): getattr(solvers, n) for n in solvers.__all__ if _concrete(getattr(solvers, n), solvers.Equation)
-    }
+    classes = [found for n in solvers.__all__ if _concrete(found := getattr(solvers, n), solvers.Equation)]
+    shipped = {cls.__module__.rpartition(".")[2].replace("_", ""): cls for cls in classes}
+    shipped |= {cls.__name__.lower(): cls for cls in classes}
     check(name is not None, f"verify needs equation=NAME, one of {', '.join(sorted(shipped))}, or package.module.Class")
     name = str(name)
     if "." in name:
         found = _imported(name)
         check(_concrete(found, solvers.Equation), f"equation={name} is no subclass of kanop.solvers.Equation")
     else:
-        check(name.lower() in shipped, nearest(name.lower(), shipped, "equation"))
-        found = shipped[name.lower()]
+        plain = name.lower().replace("_", "")
+        check(plain in shipped, nearest(plain, shipped, "equation"))
+        found = shipped[plain]
     parameters = inspect.signature(found).parameters
     for key in constants:
         check(key in parameters, nearest(key, parameters, f"constant of {found.__name__}"))

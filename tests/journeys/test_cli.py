@@ -57,6 +57,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("train resume=nowhere", ["nowhere"]),
         ("train --config-dir=nowhere", ["--config-dir", "nowhere"]),
         ("generate data.recipe.equation.nu=-1", ["nu > 0", "-1"]),
+        ("generate data=kuramoto_sivashinsky data.recipe.times=[0,20]", ["data.recipe.times", "start=…"]),
         ("generate data=mat data.path=x.mat", ["has no recipe"]),
         ("evaluate run=nowhere", ["nowhere"]),
         ("evaluate", ["run"]),

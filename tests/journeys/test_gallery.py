@@ -14,8 +14,9 @@ def test_every_equation_has_a_scene() -> None:
     assert evolutions <= shown
 
 
-def test_chosen_pictures_are_drawn_and_the_page_is_left_alone(tmp_path) -> None:
-    main(["gallery", f"folder={tmp_path}", "only=[advection]"])
+@pytest.mark.parametrize("only", ["only=[advection]", "only=advection"])
+def test_chosen_pictures_are_drawn_and_the_page_is_left_alone(tmp_path, only) -> None:
+    main(["gallery", f"folder={tmp_path}", only])
     assert [path.name for path in (tmp_path / "gallery").iterdir()] == ["advection.png"]
     assert (tmp_path / "gallery" / "advection.png").read_bytes().startswith(b"\x89PNG")
     assert not (tmp_path / "gallery.md").exists()

@@ -48,6 +48,7 @@ def test_a_users_equation_is_found_and_its_error_is_named(folder, capsys):
     ("words", "message"),
     [
         ([], "verify needs equation=NAME"),
+        (["equation=navier_stokes"], "NavierStokes2D needs constants={nu: …}"),
         (["equation=burgerz"], "did you mean"),
         (["equation=burgers"], "Burgers needs constants={nu: …}"),
         (["equation=burgers", "constants={mu: 0.1}"], "unknown constant of Burgers 'mu'"),
