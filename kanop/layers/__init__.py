@@ -1,6 +1,8 @@
 """Floor 3: layers that operators are made of. Each works on fields (b, c, *x) at any resolution."""
 
+from kanop.layers.continuation import Continuation, restrict
+from kanop.layers.factorised_conv import FactorisedConv
 from kanop.layers.pointwise import Pointwise, SoftGate
 from kanop.layers.spectral_conv import SpectralConv
 
-__all__ = ["Pointwise", "SoftGate", "SpectralConv"]
+__all__ = ["Continuation", "FactorisedConv", "Pointwise", "SoftGate", "SpectralConv", "restrict"]

@@ -1,8 +1,9 @@
 """Floor 4: operators, maps (b, c_in, *x) → (b, c_out, *x) built from a FieldSpec, for any resolution."""
 
 from kanop.operators.emulator import Emulator
+from kanop.operators.ffno import FFNO
 from kanop.operators.fno import FNO
 from kanop.operators.neuralop_fno import NeuralopFNO, load_neuralop_weights
 from kanop.operators.normaliser import Normaliser
 
-__all__ = ["FNO", "Emulator", "NeuralopFNO", "Normaliser", "load_neuralop_weights"]
+__all__ = ["FFNO", "FNO", "Emulator", "NeuralopFNO", "Normaliser", "load_neuralop_weights"]

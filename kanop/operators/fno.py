@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kanop.layers import Pointwise, SoftGate, SpectralConv
+from kanop.layers import Continuation, Pointwise, SoftGate, SpectralConv, restrict
 from kanop.layers.fused import GatedPointwise
 from kanop.operators.inputs import check_input, check_modes
 from kanop.solvers import FieldSpec
@@ -34,8 +34,8 @@ class FNO(nn.Module):
     n_layers : number of blocks (default 4)
     position : append the coordinates in [0, 1) to the input (default). Without them, and on a periodic grid, the
         operator commutes with translations.
-    padding : length of the zero strip behind each axis that has walls, as a fraction of the axis (default 0.25), so
-        that the periodic kernel does not join opposite walls. Periodic axes get none.
+    padding : what follows each axis that has walls, so that the periodic kernel does not join opposite walls: a strip
+        of zeros of this fraction of the axis (default 0.25), or a `Continuation`. Periodic axes get none.
 
     Shapes
     ------
@@ -64,33 +64,32 @@ class FNO(nn.Module):
         hidden_channels: int = 64,
         n_layers: int = 4,
         position: bool = True,
-        padding: float = 0.25,
+        padding: float | Continuation = 0.25,
     ) -> None:
         super().__init__()
         self.spec, self.n_modes = spec, check_modes(n_modes, spec, "FNO")
         check(hidden_channels >= 2, f"hidden_channels is at least 2, got {hidden_channels}")
         check(n_layers >= 1, f"n_layers is at least 1, got {n_layers}")
-        check(padding >= 0, f"padding is a fraction of the axis, at least 0, got {padding}")
         self.hidden_channels, self.n_layers = hidden_channels, n_layers
-        self.position, self.padding = position, float(padding)
+        self.position, self.padding = position, padding
+        self.strip = Continuation.of(padding)
         c, inner = hidden_channels, 2 * hidden_channels
         self.lifting = Lifting(spec, inner, c, position)
         self.blocks = nn.ModuleList(FourierBlock(c, self.n_modes, activate=i < n_layers - 1) for i in range(n_layers))
         self.projection = nn.ModuleList([Pointwise(c, inner), Pointwise(inner, spec.out_channels)])
 
+    @property
+    def shift_equivariance(self) -> int:
+        """Commutes with shifts by multiples of so many points on periodic axes; 0: with none."""
+        return 0 if self.position else 1
+
     def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:
         """Apply the operator to a batch of inputs."""
         check_input(u, self.spec, "FNO")
-        sizes = u.shape[2:]
-        walls = [kind != "periodic" for kind in self.spec.grid.boundaries]
-        extra = [round(self.padding * n) if wall else 0 for n, wall in zip(sizes, walls, strict=True)]
-        v = self.lifting(u)
-        if any(extra):
-            v = F.pad(v, [q for p in reversed(extra) for q in (0, p)])
+        v = self.strip.extend(self.lifting(u), self.spec.grid.boundaries)
         for block in self.blocks:
             v = block(v)
-        if any(extra):
-            v = v[(..., *(slice(0, n) for n in sizes))]
+        v = restrict(v, u.shape[2:])
         return self.projection[1](F.gelu(self.projection[0](v)))
 
 
