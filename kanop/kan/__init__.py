@@ -3,8 +3,27 @@
 from kanop.kan.basis import Basis
 from kanop.kan.chebyshev import Chebyshev
 from kanop.kan.fourier import Fourier
+from kanop.kan.hermite import Hermite
+from kanop.kan.jacobi import Jacobi
+from kanop.kan.legendre import Legendre
 from kanop.kan.linear import KANLinear
 from kanop.kan.network import KAN
 from kanop.kan.rbf import GaussianRBF
+from kanop.kan.relu_power import ReLUPower
+from kanop.kan.sine import Sine
+from kanop.kan.wavelets import Wavelet
 
-__all__ = ["KAN", "Basis", "Chebyshev", "Fourier", "GaussianRBF", "KANLinear"]
+__all__ = [
+    "KAN",
+    "Basis",
+    "Chebyshev",
+    "Fourier",
+    "GaussianRBF",
+    "Hermite",
+    "Jacobi",
+    "KANLinear",
+    "Legendre",
+    "ReLUPower",
+    "Sine",
+    "Wavelet",
+]

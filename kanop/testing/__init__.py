@@ -1,8 +1,17 @@
 """Checks for your own classes: each raises KanopError naming the law that is broken."""
 
+from kanop.testing.basis import check_basis
 from kanop.testing.equation import check_equation
 from kanop.testing.loss import check_loss
 from kanop.testing.operator import check_operator
 from kanop.testing.order import Convergence, check_order, observed_order
 
-__all__ = ["Convergence", "check_equation", "check_loss", "check_operator", "check_order", "observed_order"]
+__all__ = [
+    "Convergence",
+    "check_basis",
+    "check_equation",
+    "check_loss",
+    "check_operator",
+    "check_order",
+    "observed_order",
+]

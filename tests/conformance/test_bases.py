@@ -1,0 +1,156 @@
+"""Every basis that ships obeys the laws of `check_basis`; the check itself finds those that do not."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import kanop.kan
+from kanop.kan import (
+    Basis,
+    Chebyshev,
+    Fourier,
+    GaussianRBF,
+    Hermite,
+    Jacobi,
+    Legendre,
+    ReLUPower,
+    Sine,
+    Wavelet,
+)
+from kanop.solvers import KanopError
+from kanop.testing import check_basis
+
+BASES = [
+    Chebyshev(),
+    Fourier(),
+    GaussianRBF(),
+    Hermite(),
+    Hermite(1),
+    Jacobi(),
+    Jacobi(4, alpha=-0.5, beta=0.7),
+    Legendre(),
+    Legendre(2),
+    ReLUPower(),
+    ReLUPower(power=1, cells=4, overlap=1),
+    ReLUPower(power=2, cells=4, overlap=0, low=0.0, high=3.0),
+    Sine(),
+    Wavelet(),
+    Wavelet("morlet", translations=3),
+    Wavelet("dog", translations=1, dilations=[0.7, 1.5, 3.0]),
+]
+
+
+def names() -> list[str]:
+    return [f"{i}-{type(basis).__name__}" for i, basis in enumerate(BASES)]
+
+
+@pytest.mark.parametrize("basis", BASES, ids=names())
+def test_conforms(basis):
+    check_basis(basis)
+
+
+def test_every_basis_is_tried():
+    ours = {
+        value
+        for value in vars(kanop.kan).values()
+        if isinstance(value, type) and issubclass(value, Basis) and value is not Basis
+    }
+    assert ours == {type(basis) for basis in BASES}
+
+
+class Wrong(Basis):
+    """sin x, cos x, with one fault."""
+
+    size, smoothness, domain = 2, math.inf, (-math.inf, math.inf)
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.fault = fault
+        if fault == "rough":
+            self.smoothness = 1
+        if fault == "moment":
+            self.second_moment = 0.4
+
+    def functions(self, t, order=0):
+        values = [torch.sin(t + (order + m) * math.pi / 2) for m in range(2)]
+        if self.fault == "size":
+            return values[1:]
+        if self.fault == "dtype":
+            return [values[0].float(), values[1]]
+        if self.fault == "precision":
+            return [v.half().float() for v in values] if t.dtype == torch.float32 else values
+        if self.fault == "derivative" and order == 2:
+            return [values[0], 1.0001 * values[1]]
+        if self.fault == "local" and order == 1:
+            return [values[0], (1 - 1e-4 * torch.exp(-(((t - 1) / 0.02) ** 2))) * values[1]]
+        if self.fault == "third" and order == 3:
+            return [-v for v in values]
+        if self.fault == "jump":
+            return [v + (0.1 * torch.sign(t) if order == 0 else 0) for v in values]
+        if self.fault == "kink":
+            return [v + (t * t.abs() / 2, t.abs(), t.sign(), 0 * t, 0 * t)[order] for v in values]
+        if self.fault == "growth":
+            return [*values[:1], math.perm(12, order) * t ** (12 - order)]
+        if self.fault == "square":
+            return [*values[:1], math.perm(2, order) * t ** max(2 - order, 0)]
+        return values
+
+    def expand(self, x):
+        if self.fault == "expand":
+            return 1.001 * super().expand(x)
+        if self.fault == "layout":
+            return super().expand(x).transpose(-1, -2)
+        if self.fault == "first":
+            y = super().expand(x)
+            return y.detach() + 0.5 * (y - y.detach())
+        if self.fault == "second":
+            return Saved.apply(x)
+        return super().expand(x)
+
+
+class Saved(torch.autograd.Function):
+    """Keeps the cosine for its backward, so that the second derivative is lost."""
+
+    @staticmethod
+    def forward(ctx, x):
+        sine, cosine = torch.sin(x), torch.cos(x)
+        ctx.save_for_backward(sine.detach(), cosine.detach(), x)
+        return torch.stack([sine, cosine], -2)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        sine, cosine, x = ctx.saved_tensors
+        return gradient[..., 0, :] * cosine - gradient[..., 1, :] * sine + 0 * x
+
+
+@pytest.mark.parametrize(
+    ("fault", "law"),
+    [
+        ("size", "should hold size = 2"),
+        ("dtype", "should keep torch.float64"),
+        ("precision", "float32 and float64 differ"),
+        ("derivative", r"functions\(t, 2\) are not the derivatives"),
+        ("local", r"functions\(t, 1\) are not the derivatives .* 0.* % of"),
+        ("third", r"functions\(t, 3\) are not the derivatives"),
+        ("jump", "derivatives of order 0 jump"),
+        ("kink", "derivatives of order 2 jump"),
+        ("rough", "derivatives of order 2 are continuous too"),
+        ("expand", "expand is not functions after squash"),
+        ("layout", r"should have shape \(4, 15, 2, 1\)"),
+        ("first", "first derivative of expand"),
+        ("second", "second derivative of expand"),
+        ("growth", "not finite in float32"),
+        ("moment", "second_moment is the mean"),
+        ("square", "after six initial layers"),
+    ],
+)
+def test_the_check_names_the_broken_law(fault, law):
+    with pytest.raises(KanopError, match=law):
+        check_basis(Wrong(fault))
+
+
+def test_a_basis_without_fault_passes():
+    check_basis(Wrong("none"))
