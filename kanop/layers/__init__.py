@@ -2,7 +2,20 @@
 
 from kanop.layers.continuation import Continuation, restrict
 from kanop.layers.factorised_conv import FactorisedConv
+from kanop.layers.grid_conv import GridConv
+from kanop.layers.kan_multiplier import KANMultiplier
+from kanop.layers.mirror import mirror
 from kanop.layers.pointwise import Pointwise, SoftGate
 from kanop.layers.spectral_conv import SpectralConv
 
-__all__ = ["Continuation", "FactorisedConv", "Pointwise", "SoftGate", "SpectralConv", "restrict"]
+__all__ = [
+    "Continuation",
+    "FactorisedConv",
+    "GridConv",
+    "KANMultiplier",
+    "Pointwise",
+    "SoftGate",
+    "SpectralConv",
+    "mirror",
+    "restrict",
+]

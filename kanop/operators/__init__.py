@@ -5,5 +5,7 @@ from kanop.operators.ffno import FFNO
 from kanop.operators.fno import FNO
 from kanop.operators.neuralop_fno import NeuralopFNO, load_neuralop_weights
 from kanop.operators.normaliser import Normaliser
+from kanop.operators.resnet import ResNet
+from kanop.operators.unet import UNet
 
-__all__ = ["FFNO", "FNO", "Emulator", "NeuralopFNO", "Normaliser", "load_neuralop_weights"]
+__all__ = ["FFNO", "FNO", "Emulator", "NeuralopFNO", "Normaliser", "ResNet", "UNet", "load_neuralop_weights"]
