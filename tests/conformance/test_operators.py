@@ -6,15 +6,25 @@ import pytest
 import torch
 from torch import nn
 
-from kanop.operators import FNO, Emulator, NeuralopFNO, Normaliser
+from kanop.layers import Continuation
+from kanop.operators import FFNO, FNO, DeepONet, Emulator, KANSpectral, NeuralopFNO, Normaliser, ResNet, UNet
 from kanop.solvers import FieldSpec, Grid, KanopError
 from kanop.testing import check_operator
 from kanop.training import export, load
 
 OPERATORS = {
+    "deeponet": lambda spec: DeepONet(spec, hidden_channels=6, n_basis=5),
+    "dilated_resnet": lambda spec: ResNet(spec, 4, n_blocks=2, dilations=(1, 2, 4, 2, 1), position=True),
+    "ffno": lambda spec: FFNO(spec, [6] * spec.grid.ndim, hidden_channels=6, n_layers=2),
+    "ffno_shared": lambda spec: FFNO(
+        spec, [6] * spec.grid.ndim, 6, position=False, padding=Continuation(0.5), shared=True
+    ),
     "fno": lambda spec: FNO(spec, [6] * spec.grid.ndim, hidden_channels=6, n_layers=2),
     "fno_without_position": lambda spec: FNO(spec, [6] * spec.grid.ndim, hidden_channels=4, position=False),
+    "kan_spectral": lambda spec: KANSpectral(spec, hidden_channels=4, n_layers=2),
     "neuralop_fno": lambda spec: NeuralopFNO(spec, [6] * spec.grid.ndim, hidden_channels=6, n_layers=2),
+    "resnet": lambda spec: ResNet(spec, 4, n_blocks=2),
+    "unet": lambda spec: UNet(spec, 4, n_levels=2),
 }
 
 
@@ -76,7 +86,7 @@ def test_the_check_names_the_broken_law(fault, law):
         check_operator(lambda spec: Wrong(spec, fault))
 
 
-@pytest.mark.parametrize("name", ["fno", "fno_without_position", "neuralop_fno"])
+@pytest.mark.parametrize("name", sorted(set(OPERATORS) - {"emulator"}))
 def test_a_run_holds_the_whole_operator(name, tmp_path):
     """Exported without any configuration, an operator with no default sizes comes back and answers the same."""
     spec = FieldSpec(Grid((8, 12), boundaries=("periodic", "dirichlet")), ["u"])
