@@ -2,6 +2,7 @@
 
 from kanop.kan.basis import Basis
 from kanop.kan.chebyshev import Chebyshev
+from kanop.kan.convolution import KANConv1d, KANConv2d, KANConv3d
 from kanop.kan.fourier import Fourier
 from kanop.kan.hermite import Hermite
 from kanop.kan.jacobi import Jacobi
@@ -21,6 +22,9 @@ __all__ = [
     "GaussianRBF",
     "Hermite",
     "Jacobi",
+    "KANConv1d",
+    "KANConv2d",
+    "KANConv3d",
     "KANLinear",
     "Legendre",
     "ReLUPower",
