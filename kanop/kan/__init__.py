@@ -1,6 +1,7 @@
 """Floor 3: univariate bases, and layers that learn a function on every edge or node."""
 
 from kanop.kan.basis import Basis
+from kanop.kan.bspline import BSpline
 from kanop.kan.chebyshev import Chebyshev
 from kanop.kan.convolution import KANConv1d, KANConv2d, KANConv3d
 from kanop.kan.fourier import Fourier
@@ -16,6 +17,7 @@ from kanop.kan.wavelets import Wavelet
 
 __all__ = [
     "KAN",
+    "BSpline",
     "Basis",
     "Chebyshev",
     "Fourier",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -47,15 +49,36 @@ class Chebyshev(Basis):
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """T_1 … T_D or their derivatives, by one three-term recurrence for each order."""
-        r = order
-        # T_r^(r) is constant, and T_n^(r) = 0 below.
-        first = math.factorial(r) * 2.0 ** max(r - 1, 0)
-        values = [*(torch.zeros_like(t) for _ in range(r)), torch.full_like(t, first)]
-        for n in range(r, self.degree):
-            slope, back = _recurrence(n, r)
+        # T_n^(r) vanishes for n < r and is constant for n = r.
+        values = [*(torch.zeros_like(t) for _ in range(order)), torch.full_like(t, _first(order))]
+        for n in range(order, self.degree):
+            slope, back = _recurrence(n, order)
             following = slope * t * values[n]
             values.append(following - back * values[n - 1] if back else following)
         return values[1 : self.degree + 1]
+
+    def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
+        """The same recurrences, in place."""
+        for order, rows in zip(orders, out, strict=True):
+            # The constants T_0 and T_0' are no arrays.
+            values: list[Any] = [0.0 if order else 1.0, *rows]
+            rows[: max(order - 1, 0)].zero_()
+            if 1 <= order <= self.degree:
+                rows[order - 1].fill_(_first(order))
+            for n in range(order, self.degree):
+                slope, back = _recurrence(n, order)
+                now, before, row = values[n], values[n - 1], rows[n]
+                if n <= 1:
+                    torch.mul(t, slope, out=row) if n == order else torch.mul(t, now, out=row).mul_(slope).sub_(back)
+                elif back:
+                    torch.mul(before, -back, out=row).addcmul_(t, now, value=slope)
+                else:
+                    torch.mul(t, now, out=row).mul_(slope)
+
+
+def _first(order: int) -> float:
+    """T_r^(r)."""
+    return math.factorial(order) * 2.0 ** max(order - 1, 0)
 
 
 def _recurrence(n: int, r: int) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -54,3 +55,26 @@ class Fourier(Basis):
                 [(g + 1) * c for g, c in enumerate(cosines)],
             )
         return cosines + sines
+
+    def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
+        """One table of cosines and sines serves all orders: (cos gt)^(r) = g^r cos(gt + rπ/2)."""
+        cosines, sines = self._places(out[0], orders[0])
+        torch.cos(t, out=cosines[0])
+        torch.sin(t, out=sines[0])
+        for g in range(1, self.harmonics):
+            torch.mul(cosines[g - 1], cosines[0], out=cosines[g]).addcmul_(sines[g - 1], sines[0], value=-1)
+            torch.mul(sines[g - 1], cosines[0], out=sines[g]).addcmul_(cosines[g - 1], sines[0])
+        harmonics = torch.arange(1, self.harmonics + 1, dtype=t.dtype, device=t.device)
+        harmonics = harmonics.view(-1, *[1] * t.ndim)
+        # The first rows hold the table until all others are made of it.
+        for order, rows in reversed(list(zip(orders, out, strict=True))):
+            if order == 0 and rows.data_ptr() == out.data_ptr():
+                continue
+            for place, values, quarter in zip(self._places(rows, order), (cosines, sines), (0, 1), strict=True):
+                sign = -1 if (order + quarter) // 2 % 2 else 1
+                torch.mul(values, sign * harmonics**order, out=place)
+
+    def _places(self, rows: Tensor, order: int) -> tuple[Tensor, Tensor]:
+        """Where multiples of the cosines and of the sines stand among derivatives of this order."""
+        first, second = rows[: self.harmonics], rows[self.harmonics :]
+        return (second, first) if order % 2 else (first, second)

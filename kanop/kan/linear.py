@@ -11,16 +11,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kanop.kan.basis import Basis
+from kanop.kan.contraction import contract
+from kanop.kan.input_map import STANDARD, InputMap
 from kanop.solvers.errors import check
 
-__all__ = ["STANDARD", "KANLinear"]
+__all__ = ["SILU", "STANDARD", "KANLinear"]
 
-# Inputs of mean 0 and variance 1, to two standard deviations.
-STANDARD = (-2.0, 2.0)
+# E[silu(x)] and E[silu(x)²] for normal x.
+SILU_MEAN, SILU = 0.20662, 0.35578
 
 
 class KANLinear(nn.Module):
-    r"""y_o = Σ_i [Σ_m c_omi B_m(x_i) + w_oi σ(x_i)] + b_o: a learnt function on every edge, by one matmul.
+    r"""y_o = Σ_i [Σ_m c_omi B_m(t_i) + w_oi σ(x_i)] + b_o: a learnt function on every edge, by one matmul.
+
+    t = (x − shift) · scale brings the inputs of a bounded basis into its domain; see `InputMap`.
 
     Parameters
     ----------
@@ -29,14 +33,27 @@ class KANLinear(nn.Module):
     base : add the branch w σ(x), σ = SiLU (default)
     bias : add b (default)
     interval : where the inputs lie, mapped onto the domain of a bounded basis (default (−2, 2): standardised inputs)
+    trainable_map : let shift and scale be learnt (default: no)
 
     Shapes
     ------
     weight (o, K, i), base_weight (o, i), bias (o,); forward (*n, i) → (*n, o)
 
+    Raises
+    ------
+    KanopError : features below 1, an interval that is none
+
     Notes
     -----
-    At the start outputs have the variance of the inputs, for independent inputs of mean 0 and variance 1.
+    At the start outputs have mean 0 and variance 1 for independent normal inputs whose mean is the interval's centre,
+    two standard deviations from its ends. Functions are made a chunk of rows at a time, and again in the backward pass:
+    beside its arguments the layer keeps nothing.
+
+    Examples
+    --------
+    >>> from kanop.kan import Chebyshev
+    >>> KANLinear(2, 3, Chebyshev(4))(torch.zeros(5, 2)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(
@@ -47,34 +64,40 @@ class KANLinear(nn.Module):
         base: bool = True,
         bias: bool = True,
         interval: Sequence[float] = STANDARD,
+        trainable_map: bool = False,
     ) -> None:
         super().__init__()
-        check(len(interval) == 2 and interval[0] < interval[1], f"an interval is (low, high), got {tuple(interval)}")
         check(min(in_features, out_features) >= 1, f"features are at least 1, got {in_features} and {out_features}")
         self.in_features, self.out_features, self.basis, self.base = in_features, out_features, basis, base
-        self.interval = tuple(interval)
-        low, high = basis.domain
-        shift, scale = None, None
-        if math.isfinite(low) and math.isfinite(high):
-            scale = torch.full((in_features,), (high - low) / (interval[1] - interval[0]))
-            shift = interval[0] - low / scale
-        self.register_buffer("shift", shift)
-        self.register_buffer("scale", scale)
-        # Each of K + 1 functions of an input (K without the base) gets the same share of the variance.
+        self.interval, self.trainable_map = tuple(interval), trainable_map
+        self.map = InputMap(in_features, basis, interval, trainable_map)
+        mean, square = basis.moments
+        # Each of K + 1 functions of an input (K without the base) gets the same share of the variance. A bias takes the
+        # means away: otherwise they grow from layer to layer until the outputs hardly depend on the inputs.
         shares = in_features * (basis.size + base)
-        std = 1 / math.sqrt(shares * basis.second_moment)
-        self.weight = nn.Parameter(std * torch.randn(out_features, basis.size, in_features))
-        self.base_weight = (
-            nn.Parameter(torch.randn(out_features, in_features) / math.sqrt(shares * SILU)) if base else None
-        )
-        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
+        spread = (square - mean.square() if bias else square).mean()
+        self.weight = nn.Parameter(torch.randn(out_features, basis.size, in_features) / math.sqrt(shares * spread))
+        offset = -self.weight.detach().sum(-1).double() @ mean
+        self.base_weight = None
+        if base:
+            spread = SILU - SILU_MEAN**2 if bias else SILU
+            self.base_weight = nn.Parameter(torch.randn(out_features, in_features) / math.sqrt(shares * spread))
+            offset = offset - SILU_MEAN * self.base_weight.detach().sum(-1)
+        self.bias = nn.Parameter(offset.to(self.weight.dtype)) if bias else None
 
     def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
         """Apply the layer."""
-        t = x if self.shift is None else (x - self.shift) * self.scale
-        y = F.linear(self.basis.expand(t).flatten(-2), self.weight.flatten(1), self.bias)
-        return y if self.base_weight is None else y + F.linear(F.silu(x), self.base_weight)
+        t = self.map(x)
+        if torch.compiler.is_compiling() or self._low(x):
+            # Functions in full precision, the matmul in that of the weights or of autocast.
+            t = t.float() if t.dtype in (torch.bfloat16, torch.float16) else t
+            table = self.basis.expand(t).flatten(-2)
+            y = F.linear(table.to(self.weight.dtype), self.weight.flatten(1))
+        else:
+            y = contract(self.basis.squash(t), self.weight, self.basis)
+        if self.base_weight is not None:
+            return y + F.linear(F.silu(x), self.base_weight, self.bias)
+        return y if self.bias is None else y + self.bias
 
-
-# E[silu(x)²] for normal x.
-SILU = 0.35578
+    def _low(self, x: Tensor) -> bool:
+        return torch.is_autocast_enabled(x.device.type) or x.dtype in (torch.bfloat16, torch.float16)
