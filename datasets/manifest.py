@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,7 @@ def versions(device: torch.device | str = "cpu") -> dict[str, str]:
         "numpy": numpy.__version__,
         "h5py": h5py.__version__,
         "hdf5": h5py.version.hdf5_version,
+        **({"ducc0": version("ducc0")} if find_spec("ducc0") else {}),
         "device": torch.device(device).type,
     }
 

@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Complex, Float, Shaped
 from torch import Tensor
 
+from kanop.solvers.fft import fftn, irfftn, rfftn
+
 __all__ = ["adjoint_weight", "by_columns", "from_columns", "to_columns"]
 
 
@@ -30,23 +32,22 @@ def from_columns(u_hat: Complex[Tensor, "... k"], shape: Sequence[int]) -> Float
     """Values on `shape` points of the series whose coefficients beyond the stored columns are zero."""
     if u_hat.requires_grad and torch.is_grad_enabled():
         return _FromColumns.apply(u_hat, tuple(shape))
+    columns, half = u_hat.shape[-1], shape[-1] // 2 + 1
+    full = u_hat.new_empty((*u_hat.shape[:-1], half))
+    full[..., columns:] = 0
     if len(shape) > 1:
-        u_hat = torch.fft.ifftn(u_hat, dim=tuple(range(-len(shape), -1)), norm="forward")
-    half = shape[-1] // 2 + 1
-    if u_hat.shape[-1] < half:
-        full = u_hat.new_empty((*u_hat.shape[:-1], half))
-        full[..., : u_hat.shape[-1]] = u_hat
-        full[..., u_hat.shape[-1] :] = 0
-        u_hat = full
-    return torch.fft.irfft(u_hat, n=shape[-1], norm="forward")
+        fftn(u_hat, range(-len(shape), -1), inverse=True, out=full[..., :columns])
+    else:
+        full[..., :columns] = u_hat
+    return irfftn(full, shape[-1:], [-1])
 
 
 def to_columns(u: Float[Tensor, "... n"], ndim: int, columns: int) -> Complex[Tensor, "... k"]:
     """The first `columns` columns of the half spectrum of `u` over its last `ndim` axes."""
     if u.requires_grad and torch.is_grad_enabled():
         return _ToColumns.apply(u, ndim, columns)
-    u_hat = torch.fft.rfft(u, norm="forward")[..., :columns]
-    return torch.fft.fftn(u_hat, dim=tuple(range(-ndim, -1)), norm="forward") if ndim > 1 else u_hat
+    u_hat = rfftn(u, [-1])[..., :columns]
+    return u_hat if ndim == 1 else fftn(u_hat, range(-ndim, -1))
 
 
 class _FromColumns(torch.autograd.Function):

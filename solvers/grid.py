@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kanop.solvers.devices import resolve_device
 from kanop.solvers.errors import KanopError, check, nearest
+from kanop.solvers.fft import irfftn, rfftn
 from kanop.solvers.resampling import resize_spectrum
 from kanop.solvers.trigonometric import from_cosine, from_sine, to_cosine, to_sine
 
@@ -204,7 +205,7 @@ class Grid:
                 u = (to_sine if kind == "dirichlet" else to_cosine)(u, i - self.ndim)
         if not self._periodic:
             return u
-        return torch.fft.rfftn(u, dim=[i - self.ndim for i in self._periodic], norm="forward")
+        return rfftn(u, [i - self.ndim for i in self._periodic])
 
     def to_physical(self, u_hat: Inexact[Tensor, "... *k"]) -> Float[Tensor, "... *x"]:
         """Values of the series at the points: the inverse of `to_spectral`."""
@@ -212,7 +213,7 @@ class Grid:
         u = u_hat
         if self._periodic:
             sizes = [self.shape[i] for i in self._periodic]
-            u = torch.fft.irfftn(u_hat, s=sizes, dim=[i - self.ndim for i in self._periodic], norm="forward")
+            u = irfftn(u_hat, sizes, [i - self.ndim for i in self._periodic])
         for i, kind in enumerate(self.boundaries):
             if kind != "periodic":
                 u = (from_sine if kind == "dirichlet" else from_cosine)(u, i - self.ndim)

@@ -67,6 +67,11 @@ def solve(
     ------
     SolverDiverged : a sample stopped being finite, or needs steps below 2⁻⁴⁰; before any work where `dt` is hopeless
     KanopError : shapes, times or steps that make no sense
+
+    Notes
+    -----
+    Steps are not compiled: torch.compile leaves complex numbers and transforms as they are, and took 1.7 to 2.3 times
+    as long on a CPU.
     """
     times = [float(t) for t in times]
     _check_input(equation, u0, grid, times, scheme)

@@ -15,8 +15,8 @@ from typing import Any
 __all__ = ["describe", "read_rows", "same_cell"]
 
 _PACKAGES = ("torch", "neuraloperator", "numpy", "scipy", "lightning", "pytorch-optimizer")
-# Distributions, by the module that each installs.
-_PEERS = {"jax": "jax", "exponax": "exponax", "torch_cfd": "torch-cfd", "pyamg": "pyamg"}
+# What may be installed, by module: our extra, and the peers.
+_PEERS = {"ducc0": "ducc0", "jax": "jax", "exponax": "exponax", "torch_cfd": "torch-cfd", "pyamg": "pyamg"}
 
 
 def describe(command: str, cell: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,9 @@ CELLS = [{"problem": name, "points": points, "batch": batch, "threads": 1} for n
 ROUNDS = 9
 DT = {"Navier-Stokes 2D": 1 / 256, "Burgers": 1 / 4096, "Kuramoto-Sivashinsky": 0.05}
 
+# Ours with torch's transforms alone, as a plain installation has it.
+PLAIN = "kanop without ducc0"
+
 # Two codes that solve the same ordinary differential equations by one scheme differ by their rounding alone.
 SAME = 1e-10
 
@@ -38,8 +41,8 @@ Run = Callable[[int], Any]
 
 
 def needs(cell: dict[str, Any]) -> Sequence[str]:
-    """Packages that the cell compares with."""
-    return ("jax", "exponax")
+    """Packages that the cell runs with."""
+    return ("ducc0", "jax", "exponax")
 
 
 def run(cell: dict[str, Any]) -> dict[str, Any]:
@@ -65,6 +68,7 @@ def measure(cell: dict[str, Any]) -> dict[str, Any]:
         "ms a step": {name: 1e3 * value for name, value in median.items()},
         "best": best,
         "ratio": middle,
+        "ratio without ducc0": ratio(wall[PLAIN], wall[best])[0],
         "quartiles": quartiles,
         "processor ratio": ratio(processor["kanop"], processor[best])[0],
         "over transforms": {name: value / median["transforms"] for name, value in median.items()},
@@ -79,6 +83,7 @@ def _runs(cell: dict[str, Any]) -> tuple[dict[str, Run], Tensor]:
     """Runs of a number of steps from one start, by name, each as its users have it best."""
     from kanop.scripts.benchmarks.peers import exponax as peer
     from kanop.solvers import solve
+    from kanop.solvers.fft import torch_alone
 
     dt = DT[cell["problem"]]
     equation, grid, u0 = problem(cell["problem"], cell["points"], cell["batch"])
@@ -86,10 +91,14 @@ def _runs(cell: dict[str, Any]) -> tuple[dict[str, Run], Tensor]:
     def ours(steps: int) -> Tensor:
         return solve(equation, u0, grid, [0.0, steps * dt], dt=dt).u[:, 1, 0]
 
+    def ours_plain(steps: int) -> Tensor:
+        with torch_alone():
+            return ours(steps)
+
     def theirs(runner: peer.Runner, steps: int) -> Any:
         return runner(steps * dt, steps, 4)
 
-    runs: dict[str, Run] = {"kanop": ours}
+    runs: dict[str, Run] = {"kanop": ours, PLAIN: ours_plain}
     make, sign = peer_of(equation, grid)
     for batching in peer.BATCHINGS if cell["batch"] > 1 else peer.BATCHINGS[:1]:
         runs[f"exponax {batching}"] = partial(theirs, peer.runner(make, u0[:, 0].numpy(), batching, sign))
@@ -139,14 +148,14 @@ def _transforms(u: Tensor, size: int) -> None:
 
 
 HEAD = (
-    "| problem | points | batch | ms a step: kanop | exponax | kanop / exponax (quartiles) | asked "
+    "| problem | points | batch | ms a step: kanop | exponax | kanop / exponax (quartiles) | asked | without ducc0 "
     "| kanop / transforms | exponax / transforms |"
 )
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """One line a cell, with what is asked of it."""
-    return "\n".join([HEAD, "|---" * 9 + "|", *_lines(rows)])
+    return "\n".join([HEAD, "|---" * 10 + "|", *_lines(rows)])
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -157,5 +166,6 @@ def _lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         entries = [row["problem"], row["points"], row["batch"]]
         entries += [f"{number['ms a step'][name]:.3g}" for name in ("kanop", best)]
         entries += [f"{number['ratio']:.2f} ({low:.2f} to {high:.2f})", "" if asked is None else f"≤ {asked:g}"]
+        entries += [f"{number['ratio without ducc0']:.2f}"]
         entries += [f"{number['over transforms'][name]:.2f}" for name in ("kanop", best)]
         yield "| " + " | ".join(map(str, entries)) + " |"
