@@ -4,8 +4,11 @@ from kanop.layers.continuation import Continuation, restrict
 from kanop.layers.factorised_conv import FactorisedConv
 from kanop.layers.grid_conv import GridConv
 from kanop.layers.kan_multiplier import KANMultiplier
+from kanop.layers.kan_pointwise import KANPointwise
 from kanop.layers.mirror import mirror
 from kanop.layers.pointwise import Pointwise, SoftGate
+from kanop.layers.position_kan import PositionKAN
+from kanop.layers.pseudo_differential import PseudoDifferential
 from kanop.layers.spectral_conv import SpectralConv
 
 __all__ = [
@@ -13,7 +16,10 @@ __all__ = [
     "FactorisedConv",
     "GridConv",
     "KANMultiplier",
+    "KANPointwise",
     "Pointwise",
+    "PositionKAN",
+    "PseudoDifferential",
     "SoftGate",
     "SpectralConv",
     "mirror",

@@ -110,7 +110,8 @@ class KANMultiplier(nn.Module):
         # G² is |R|² on average over ±k, so that the output has the variance that a SpectralConv gives it.
         std = math.sqrt(2 / (in_channels + out_channels))
         with torch.no_grad():
-            self._last.weight.mul_(std)
+            for parameter in self._last.parameters():
+                parameter.mul_(std)
         self.bias = nn.Parameter(std * torch.randn(out_channels)) if bias else None
 
     def multiplier(self, k: Float[Tensor, "*n d"]) -> Complex[Tensor, "*n i o"]:

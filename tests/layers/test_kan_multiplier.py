@@ -23,9 +23,7 @@ def fit(multiplier, target, largest):
     """Least squares for the last layer of a 1-axis multiplier: G = Re R + Im R on |k| <= largest."""
     k = torch.linspace(-largest, largest, 2001, dtype=F64)[:, None]
     last = multiplier.kan.layers[-1]
-    t = multiplier.features(k)
-    t = t if last.shift is None else (t - last.shift) * last.scale
-    functions = torch.cat([last.basis.expand(t)[..., 0], torch.ones_like(k)], -1)
+    functions = torch.cat([last.basis.expand(last.map(multiplier.features(k)))[..., 0], torch.ones_like(k)], -1)
     r = target(k)
     coefficients = torch.linalg.lstsq(functions, r.real + r.imag, driver="gelsd").solution[:, 0]
     with torch.no_grad():
