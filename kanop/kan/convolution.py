@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kanop.kan.basis import Basis
-from kanop.kan.linear import SILU, STANDARD
+from kanop.kan.input_map import InputMap
+from kanop.kan.linear import SILU, SILU_MEAN
 from kanop.solvers.errors import check, nearest
 
 __all__ = ["KANConv1d", "KANConv2d", "KANConv3d"]
@@ -47,8 +48,8 @@ class _KANConv(nn.Module, ABC):
 
     Notes
     -----
-    At the start outputs have the variance of the inputs, for independent inputs of mean 0 and variance 1. With periodic
-    padding and stride 1 the layer commutes with shifts.
+    At the start outputs have mean 0 and variance 1 for independent normal inputs of mean 0 and variance 1. With
+    periodic padding and stride 1 the layer commutes with shifts.
 
     Reference: Bodner et al. 2024, arXiv 2406.13155; Drokin 2024, arXiv 2407.01092.
     """
@@ -72,6 +73,7 @@ class _KANConv(nn.Module, ABC):
         super().__init__()
         check(min(in_channels, out_channels) >= 1, f"channels are at least 1, got {in_channels} and {out_channels}")
         self.in_channels, self.out_channels, self.basis, self.base = in_channels, out_channels, basis, base
+        self.has_bias = bias
         self.kernel_size, self.stride = (
             self._per_axis(n, what) for n, what in ((kernel_size, "kernel_size"), (stride, "stride"))
         )
@@ -79,31 +81,33 @@ class _KANConv(nn.Module, ABC):
         check(len(self.padding) == self.ndim, f"padding has one word an axis, got {self.padding}")
         for word in self.padding:
             check(word in PADDINGS, nearest(word, PADDINGS, "padding"))
-        # Every function at every point of the kernel gets the same share of the variance.
-        shares = in_channels * math.prod(self.kernel_size) * (basis.size + base)
-        std = 1 / math.sqrt(shares * basis.second_moment)
-        self.weight = nn.Parameter(std * torch.randn(out_channels, basis.size, in_channels, *self.kernel_size))
-        self.base_weight = (
-            nn.Parameter(torch.randn(out_channels, in_channels, *self.kernel_size) / math.sqrt(shares * SILU))
-            if base
-            else None
-        )
-        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.map = InputMap(in_channels, basis)
+        self._start()
+
+    def _start(self) -> None:
+        """Every function at every point of the kernel gets the same share of the variance; the bias takes the mean."""
+        c, o, kernel = self.in_channels, self.out_channels, self.kernel_size
+        mean, square = self.basis.moments
+        shares = c * math.prod(kernel) * (self.basis.size + self.base)
+        spread = (square - mean.square() if self.has_bias else square).mean()
+        self.weight = nn.Parameter(torch.randn(o, self.basis.size, c, *kernel) / math.sqrt(shares * spread))
+        offset = -self.weight.detach().flatten(2).sum(-1).double() @ mean
+        self.base_weight = None
+        if self.base:
+            spread = SILU - SILU_MEAN**2 if self.has_bias else SILU
+            self.base_weight = nn.Parameter(torch.randn(o, c, *kernel) / math.sqrt(shares * spread))
+            offset = offset - SILU_MEAN * self.base_weight.detach().flatten(1).sum(-1)
+        self.bias = nn.Parameter(offset.to(self.weight.dtype)) if self.has_bias else None
 
     def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *y"]:
         """Apply the layer."""
         self._check(u)
-        functions = self.basis.expand(self._into_domain(u).flatten(2)).flatten(1, 2).unflatten(-1, u.shape[2:])
+        t = self.map(u.movedim(1, -1)).movedim(-1, 1) if self.basis.bounded else u
+        functions = self.basis.expand(t.flatten(2)).flatten(1, 2).unflatten(-1, u.shape[2:])
         weight = self.weight.transpose(1, 2).flatten(1, 2)
         if self.base_weight is not None:
             functions, weight = torch.cat([functions, F.silu(u)], 1), torch.cat([weight, self.base_weight], 1)
         return CONVOLUTIONS[self.ndim](self._pad(functions), weight, self.bias, self.stride)
-
-    def _into_domain(self, u: Tensor) -> Tensor:
-        low, high = self.basis.domain
-        if math.isinf(high - low):
-            return u
-        return low + (u - STANDARD[0]) * ((high - low) / (STANDARD[1] - STANDARD[0]))
 
     def _pad(self, values: Tensor) -> Tensor:
         for axis, (k, word) in enumerate(zip(self.kernel_size, self.padding, strict=True)):

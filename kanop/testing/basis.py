@@ -28,8 +28,9 @@ def check_basis(basis: Basis) -> None:
     3. The functions of order r = 1, 2, 3 are the derivatives of those of order r − 1: integrals over 1200 cells.
     4. `expand` is `functions` after `squash`, and its first and second derivatives by autograd are exact.
     5. Values and two derivatives are finite for |x| up to 1e4, in float32.
-    6. `second_moment` is the mean of E[B_m(squash(x))²] for a standard normal x.
-    7. Six layers of `KANLinear` at their initial weights keep the spread of a standard normal input within ½ to 2.
+    6. `derivatives` (by `fill`, where there is one) gives what `functions` gives, for several orders at once.
+    7. `second_moment` is the mean of E[B_m(squash(x))²] for a standard normal x.
+    8. Six layers of `KANLinear` at their initial weights keep the spread of a standard normal input within ½ to 2.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ def check_basis(basis: Basis) -> None:
         _check_derivative(basis, edges, order)
     _check_expand(basis)
     _check_far(basis)
+    _check_fill(basis, edges)
     _check_second_moment(basis)
     _check_spread(basis)
 
@@ -151,6 +153,17 @@ def _largest_jump(basis: Basis, edges: Tensor, order: int) -> tuple[float, float
     return float(jumps.flatten()[worst]), float(left.flatten()[worst])
 
 
+def _check_fill(basis: Basis, t: Tensor) -> None:
+    far = basis.squash(torch.tensor([sign * size for size in FAR for sign in (1, -1)], dtype=t.dtype))
+    for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-4)):
+        at = torch.cat([t, far]).to(dtype).reshape(-1, 1)
+        for orders in ([0], [0, 1, 2], [1], [2, 3]):
+            made = basis.derivatives(at, orders)
+            for order, rows in zip(orders, made, strict=True):
+                law = f"derivatives(t, {orders}) in {dtype} differ from functions(t, {order})"
+                _require_equal(rows, _values(basis, at, order), law, tolerance)
+
+
 def _check_expand(basis: Basis) -> None:
     low, high = (max(min(float(end), 4.0), -4.0) for end in basis.domain)
     x = torch.linspace(low, high, 62, dtype=torch.float64)[1:-1].reshape(4, 15, 1).requires_grad_()
@@ -170,9 +183,9 @@ def _check_expand(basis: Basis) -> None:
     _require_equal(curve, exact, "the second derivative of expand by autograd is wrong")
 
 
-def _require_equal(a: Tensor, b: Tensor, law: str) -> None:
+def _require_equal(a: Tensor, b: Tensor, law: str, tolerance: float = 1e-10) -> None:
     worst = float(((a - b).abs().amax() / (b.abs().amax() + 1e-30)).detach())
-    check(worst < 1e-10, f"{law}: by {worst:.1e} of its size")
+    check(worst < tolerance, f"{law}: by {worst:.1e} of its size")
 
 
 def _check_far(basis: Basis) -> None:

@@ -10,6 +10,8 @@ import torch
 import kanop.kan
 from kanop.kan import (
     Basis,
+    BSpline,
+    BSplineRBF,
     Chebyshev,
     Fourier,
     GaussianRBF,
@@ -24,6 +26,11 @@ from kanop.solvers import KanopError
 from kanop.testing import check_basis
 
 BASES = [
+    BSpline(),
+    BSpline(cells=2, degree=1, low=0.0, high=2.0),
+    BSpline(cells=8, degree=4),
+    BSplineRBF(),
+    BSplineRBF(cells=3, degree=2, low=-2.0, high=2.0),
     Chebyshev(),
     Fourier(),
     GaussianRBF(),
@@ -98,6 +105,12 @@ class Wrong(Basis):
             return [*values[:1], math.perm(2, order) * t ** max(2 - order, 0)]
         return values
 
+    def derivatives(self, t, orders, out=None):
+        made = super().derivatives(t, orders, out)
+        if self.fault == "fill" and len(orders) > 1:
+            made[1] *= 1.001
+        return made
+
     def expand(self, x):
         if self.fault == "expand":
             return 1.001 * super().expand(x)
@@ -138,6 +151,7 @@ class Saved(torch.autograd.Function):
         ("jump", "derivatives of order 0 jump"),
         ("kink", "derivatives of order 2 jump"),
         ("rough", "derivatives of order 2 are continuous too"),
+        ("fill", r"derivatives\(t, \[0, 1, 2\]\) in torch.float64 differ from functions\(t, 1\)"),
         ("expand", "expand is not functions after squash"),
         ("layout", r"should have shape \(4, 15, 2, 1\)"),
         ("first", "first derivative of expand"),

@@ -12,12 +12,10 @@ from torch import Tensor, nn
 from kanop.kan.activations.activation import Activation
 from kanop.kan.activations.moments import normal_points
 from kanop.kan.basis import Basis
+from kanop.kan.input_map import STANDARD
 from kanop.solvers.errors import check
 
 __all__ = ["SelectablePool"]
-
-# Inputs of mean 0 and variance 1 fill the domain of a bounded basis.
-STANDARD = (-2.0, 2.0)
 
 
 class SelectablePool(Activation):
@@ -62,7 +60,7 @@ class SelectablePool(Activation):
         check(len(bases) > 0, "a pool holds at least one basis")
         self.bases = nn.ModuleList(bases)
         self.coefficients = nn.ParameterList(
-            torch.randn(basis.size, features) / math.sqrt(basis.size * basis.second_moment) for basis in bases
+            torch.randn(basis.size, features) / math.sqrt(basis.size * basis.moments[1].mean()) for basis in bases
         )
         self.weights = nn.Parameter(torch.full((len(bases), features), 1 / math.sqrt(len(bases))))
         self.register_buffer("mask", torch.ones(len(bases), features, dtype=torch.bool))
@@ -111,6 +109,6 @@ class SelectablePool(Activation):
         for p, c in enumerate(self.coefficients):
             basis = self._basis(p)
             low, high = basis.domain
-            t = x if math.isinf(high - low) else low + (x - STANDARD[0]) * ((high - low) / (STANDARD[1] - STANDARD[0]))
+            t = x if not basis.bounded else low + (x - STANDARD[0]) * ((high - low) / (STANDARD[1] - STANDARD[0]))
             parts.append((basis.expand(t) * c).sum(-2))
         return parts
