@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
 from jaxtyping import Float
+from numpy.polynomial import Polynomial
 from torch import Tensor
 
 from kanop.kan.basis import Basis
@@ -53,7 +55,16 @@ class BSpline(Basis):
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """The B-splines, or their derivatives."""
-        cell, ((*active,),) = self._active(t, [order])
+        cell, u, below, above = self._local(t)
+        active = []
+        for *coefficients, left, right in _pieces(self.degree, self._rate, order):
+            value = torch.full_like(u, coefficients[-1])
+            for c in reversed(coefficients[:-1]):
+                value = value * u + c
+            active.append(value + (left * below + right * above) if order == 0 else value)
+        if order > 1:
+            inside = below == above
+            active = [value * inside for value in active]
         values = []
         for m in range(self.size):
             value = torch.zeros_like(t)
@@ -63,50 +74,56 @@ class BSpline(Basis):
         return values
 
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
-        """The active functions, put where they belong."""
-        cell, active = self._active(t, orders)
-        values = torch.stack([torch.stack(rows) for rows in active])
+        """The active functions as a matmul over the powers of u, put where they belong."""
         k = self.degree
+        cell, u, below, above = self._local(t)
+        powers = t.new_empty(k + 3, *t.shape)
+        powers[0], powers[1], powers[k + 1], powers[k + 2] = 1.0, u, below, above
+        for p in range(2, k + 1):
+            torch.mul(powers[p - 1], u, out=powers[p])
+        pieces = t.new_tensor([row for order in orders for row in _pieces(k, self._rate, order)])
+        values = (pieces @ powers.flatten(1)).view(len(orders), k + 1, *t.shape)
+        for order, rows in zip(orders, values, strict=True):
+            if order > 1:
+                rows.mul_(below == above)
         if self.cells > FEW or t.device.type != "cpu":
             steps = torch.arange(k + 1, device=t.device).view(-1, *[1] * t.ndim)
             out.zero_().scatter_(1, (cell.long() + steps).expand(values.shape), values)
             return
         inside = torch.empty_like(t)
-        out[:, : k + 1] = values * torch.eq(cell, 0, out=inside)
+        torch.mul(values, torch.eq(cell, 0, out=inside), out=out[:, : k + 1])
         for g in range(1, self.cells):
             torch.eq(cell, g, out=inside)
             out[:, g : g + k].addcmul_(values[:, :k], inside)
             torch.mul(values[:, k], inside, out=out[:, g + k])
 
-    def _active(self, t: Tensor, orders: Sequence[int]) -> tuple[Tensor, list[list[Tensor]]]:
-        """The cell of every input, and the k + 1 functions that are not zero there, for each order."""
-        rate = self.cells / (self.high - self.low)
-        s = (t - self.low) * rate
+    def _local(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The cell of every input, its place 0 ≤ u ≤ 1 there, and how far it lies below the interval, or above."""
+        s = (t - self.low) * self._rate
         cell = s.detach().floor().clamp(0, self.cells - 1)
         s = s - cell
-        u = s.clamp(0, 1)
-        beyond = s - u
-        active = []
-        for order in orders:
-            values = _pieces(u, self.degree, order)
-            if order == 0:
-                values = [a + beyond * b for a, b in zip(values, _pieces(u, self.degree, 1), strict=True)]
-            elif order > 1:
-                inside = beyond == 0
-                values = [a * inside for a in values]
-            active.append([a * rate**order for a in values] if order else values)
-        return cell, active
+        return cell, s.clamp(0, 1), s.clamp(max=0), (s - 1).clamp(min=0)
+
+    @property
+    def _rate(self) -> float:
+        return self.cells / (self.high - self.low)
 
 
-def _pieces(u: Tensor, degree: int, order: int) -> list[Tensor]:
-    """∂^r/∂u^r of the k + 1 polynomials on a cell, u from 0 to 1: differences of those of degree k − r."""
-    if order > degree:
-        return [torch.zeros_like(u) for _ in range(degree + 1)]
-    values = [torch.ones_like(u)]
-    for d in range(1, degree - order + 1):
-        p = u / d
-        inner = [(p + (d - j) / d) * a + ((1 + j) / d - p) * b for j, (a, b) in enumerate(pairwise(values), 1)]
-        values = [(1 / d - p) * values[0], *inner, p * values[-1]]
-    for _ in range(order):
-        values = [-values[0], *(a - b for a, b in pairwise(values)), values[-1]]
-    return values
+@lru_cache
+def _pieces(degree: int, rate: float, order: int) -> tuple[tuple[float, ...], ...]:
+    """The k + 1 polynomials on a cell, differentiated: coefficients of 1, u, …, u^k, and of `below` and `above`."""
+    pieces = [Polynomial([1.0])]
+    for d in range(1, degree + 1):
+        # N_d(y) = [y N_{d−1}(y) + (d + 1 − y) N_{d−1}(y − 1)]/d with y = u + d − j.
+        padded = [Polynomial([0.0]), *pieces, Polynomial([0.0])]
+        pieces = [
+            (Polynomial([d - j, 1.0]) * a + Polynomial([1.0 + j, -1.0]) * b) / d
+            for j, (a, b) in enumerate(pairwise(padded))
+        ]
+    rows = []
+    for piece in pieces:
+        coefficients = [float(c) * rate**order for c in (piece.deriv(order) if order else piece).coef]
+        padded_row = [*coefficients, *[0.0] * (degree + 1 - len(coefficients))]
+        slopes = [piece.deriv()(0.0), piece.deriv()(1.0)] if order == 0 else [0.0, 0.0]
+        rows.append((*padded_row, *map(float, slopes)))
+    return tuple(rows)

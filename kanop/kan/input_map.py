@@ -94,6 +94,19 @@ class InputMap(nn.Module):
         return float(((t < low) | (t > high)).double().mean())
 
     @torch.no_grad()
+    def fit(self, low: Float[Tensor, " i"], high: Float[Tensor, " i"]) -> None:
+        """Map [low, high] of every input onto the domain; an input that is constant keeps its scale."""
+        if self.shift is None or self.scale is None:
+            return
+        width = self.domain[1] - self.domain[0]
+        old = self.scale.double().cpu()
+        scale = torch.where(high > low, width / (high - low).clamp(min=1e-300), old)
+        centre = sum(self.domain) / 2
+        self.scale.copy_(scale)
+        self.shift.copy_((low + high) / 2 - centre / scale)
+        self.warned = False
+
+    @torch.no_grad()
     def _look(self, t: Tensor) -> None:
         self.calls += 1
         # Powers of two: the cost of looking vanishes. Inside a transform of torch.func there are no values to look at.

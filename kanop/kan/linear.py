@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from jaxtyping import Float
@@ -11,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kanop.kan.basis import Basis
+from kanop.kan.bspline import BSpline
 from kanop.kan.contraction import contract
 from kanop.kan.input_map import STANDARD, InputMap
-from kanop.solvers.errors import check
+from kanop.kan.refit import refit
+from kanop.solvers.errors import KanopError, check
 
 __all__ = ["SILU", "STANDARD", "KANLinear"]
 
@@ -98,6 +101,50 @@ class KANLinear(nn.Module):
         if self.base_weight is not None:
             return y + F.linear(F.silu(x), self.base_weight, self.bias)
         return y if self.bias is None else y + self.bias
+
+    @torch.no_grad()
+    def refine(self, cells: int) -> float:
+        """Go over to a spline of `cells` cells that is the same function; an optimiser must be made anew.
+
+        Returns the largest change of any edge function, in units of the largest value: rounding where `cells` is a
+        multiple of what there was, else the error of least squares.
+
+        Raises
+        ------
+        KanopError : a basis without cells, or none given
+        """
+        old = self.basis
+        if not isinstance(old, BSpline):
+            raise KanopError(
+                f"only a BSpline has cells to refine, and this layer has {old}: build a larger one instead"
+            )
+        self.basis = BSpline(cells, old.degree, old.low, old.high)
+        margin = (old.high - old.low) / 10
+        points = (old.cells + cells) * (old.degree + 1) * 4
+        t = torch.linspace(old.low - margin, old.high + margin, points, dtype=torch.float64)[:, None]
+        t = t.expand(-1, self.in_features)
+        weight, error = refit(self.weight, (old, t), (self.basis, t))
+        self.weight = nn.Parameter(weight, self.weight.requires_grad)
+        return error
+
+    @torch.no_grad()
+    def fit_map(self, x: Float[Tensor, "*n i"]) -> float:
+        """Map the range of every input in x onto the basis' domain, and keep the function there.
+
+        Returns the largest change of any edge function over these ranges, in units of the largest value; 0 for a basis
+        on the line, which has no map.
+        """
+        if self.map.shift is None:
+            return 0.0
+        x = x.detach().reshape(-1, self.in_features).double().cpu()
+        low, high = x.amin(0), x.amax(0)
+        points = low + (high - low) * torch.linspace(0, 1, 16 * self.basis.size, dtype=torch.float64)[:, None]
+        before = deepcopy(self.map).double().cpu().eval()
+        self.map.fit(low, high)
+        after = deepcopy(self.map).double().cpu().eval()
+        weight, error = refit(self.weight, (self.basis, before(points)), (self.basis, after(points)))
+        self.weight.copy_(weight)
+        return error
 
     def _low(self, x: Tensor) -> bool:
         return torch.is_autocast_enabled(x.device.type) or x.dtype in (torch.bfloat16, torch.float16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -41,7 +42,6 @@ class KAN(nn.Module):
 
     Examples
     --------
-    >>> import torch
     >>> from kanop.kan import Chebyshev
     >>> KAN((2, 16, 1), Chebyshev(4))(torch.zeros(5, 2)).shape
     torch.Size([5, 1])
@@ -68,3 +68,23 @@ class KAN(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def refine(self, cells: int) -> float:
+        """`KANLinear.refine` for every layer; the largest change of an edge function."""
+        error = max(layer.refine(cells) for layer in self._kan_layers())
+        self.basis = self._kan_layers()[0].basis
+        for layer in self._kan_layers():
+            layer.basis = self.basis
+        return error
+
+    @torch.no_grad()
+    def fit_map(self, x: Float[Tensor, "*n i"]) -> float:
+        """`KANLinear.fit_map` for every layer, with what it is given for x; the largest change of an edge function."""
+        errors = []
+        for layer in self._kan_layers():
+            errors.append(layer.fit_map(x))
+            x = layer(x)
+        return max(errors)
+
+    def _kan_layers(self) -> list[KANLinear]:
+        return [layer for layer in self.layers if isinstance(layer, KANLinear)]

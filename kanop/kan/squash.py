@@ -1,12 +1,13 @@
-"""Maps of the real line into the domain of a basis, with their derivatives."""
+"""Fixed functions of one variable, with their derivatives: maps into the domain of a basis, and the base branch."""
 
 from __future__ import annotations
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F
 
-__all__ = ["identity", "tanh"]
+__all__ = ["identity", "silu", "tanh"]
 
 
 def identity(x: Float[Tensor, "*n"], order: int = 0) -> Float[Tensor, "*n"]:
@@ -25,3 +26,11 @@ def tanh(x: Float[Tensor, "*n"], order: int = 0) -> Float[Tensor, "*n"]:
     for p in reversed(powers[:-1]):
         value = value * t + p
     return value if order else t
+
+
+def silu(x: Float[Tensor, "*n"], order: int = 0) -> Float[Tensor, "*n"]:
+    """x σ(x) with the logistic function σ, or its derivative of order 1 or 2."""
+    if order == 0:
+        return F.silu(x)
+    s = torch.sigmoid(x)
+    return s * (1 + x * (1 - s)) if order == 1 else s * (1 - s) * (2 + x * (1 - 2 * s))
