@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kanop.evaluation.ladders import EvolutionLadder, SteadyLadder
 from kanop.evaluation.metrics import relative_l2
 from kanop.evaluation.rollout import rollout
 from kanop.evaluation.setting import cell
-from kanop.evaluation.speedup import Cell, SolverLadder, seconds
+from kanop.evaluation.speedup import seconds
 from kanop.evaluation.truth import Truth, read_truth
 
 __all__ = ["rollout_seconds", "solver_comparison"]
@@ -48,9 +49,10 @@ def solver_comparison(
         skipped["coarse solver, speed-up at equal error"] = why
         return table, {}
     stored = read_truth(source, truth.spec, source.grid.shape, count, truth.steps).to(truth.frames)
-    ladder = SolverLadder(recipe, stored, tuple(truth.grid.shape), budget)
+    kind = SteadyLadder if truth.steady else EvolutionLadder
+    ladder = kind(recipe, stored, tuple(truth.grid.shape), budget)
     best, cells = ladder.cheapest(error)
-    coarse = ladder.run(Cell(tuple(max(4, n // 2) for n in truth.grid.shape), ladder.longest))
+    coarse = ladder.coarse()
     if coarse.error < torch.inf:
         coarse = ladder.timed(coarse)
     table |= {"cells": [cell(c) for c in cells], "coarse": cell(coarse)}
@@ -70,7 +72,7 @@ def _why_not(recipe: Any, truth: Truth) -> str:
     if recipe is None:
         return "the recipe of these data is not known, so there is no equation to solve"
     if truth.steady:
-        return "the comparison integrates in time, and this problem is steady"
+        return ""
     if truth.start is None:
         return "the map gives no state to start the solver from"
     if float(truth.leads[0]) <= 0:
