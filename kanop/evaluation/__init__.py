@@ -13,6 +13,7 @@ from kanop.evaluation.metrics import (
     relative_l2_full,
     vrmse,
 )
+from kanop.evaluation.ranking import draw_ranking, ranking
 from kanop.evaluation.report import write_report
 from kanop.evaluation.rollout import rollout
 from kanop.evaluation.spectra import band_errors, energy_spectrum, log_spectral_distance, mode_radius
@@ -23,6 +24,7 @@ __all__ = [
     "correlation",
     "correlation_time",
     "diverged_share",
+    "draw_ranking",
     "energy_spectrum",
     "evaluate",
     "geometric_mean",
@@ -32,6 +34,7 @@ __all__ = [
     "nrmse",
     "one_step_error",
     "predict",
+    "ranking",
     "relative_l2",
     "relative_l2_full",
     "rollout",
