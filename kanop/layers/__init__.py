@@ -5,7 +5,10 @@ from kanop.layers.factorised_conv import FactorisedConv
 from kanop.layers.grid_conv import GridConv
 from kanop.layers.kan_multiplier import KANMultiplier
 from kanop.layers.kan_pointwise import KANPointwise
+from kanop.layers.local_integral import LocalIntegral
+from kanop.layers.low_rank_integral import LowRankIntegral
 from kanop.layers.mirror import mirror
+from kanop.layers.neighbours import neighbours
 from kanop.layers.pointwise import Pointwise, SoftGate
 from kanop.layers.position_kan import PositionKAN
 from kanop.layers.pseudo_differential import PseudoDifferential
@@ -17,11 +20,14 @@ __all__ = [
     "GridConv",
     "KANMultiplier",
     "KANPointwise",
+    "LocalIntegral",
+    "LowRankIntegral",
     "Pointwise",
     "PositionKAN",
     "PseudoDifferential",
     "SoftGate",
     "SpectralConv",
     "mirror",
+    "neighbours",
     "restrict",
 ]

@@ -1,4 +1,4 @@
-"""PseudoDifferential and PositionKAN: the definition as a sum over waves, variable coefficients, the multiplier's limit."""
+"""PseudoDifferential and PositionKAN: the sum over waves, variable coefficients exactly, the multiplier's limit."""
 
 from __future__ import annotations
 
