@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrize import is_parametrized
 
 from kanop.kan.basis import Basis
 from kanop.kan.bspline import BSpline
@@ -113,6 +114,7 @@ class KANLinear(nn.Module):
         ------
         KanopError : a basis without cells, or none given
         """
+        self._check_plain()
         old = self.basis
         if not isinstance(old, BSpline):
             raise KanopError(
@@ -134,6 +136,7 @@ class KANLinear(nn.Module):
         Returns the largest change of any edge function over these ranges, in units of the largest value; 0 for a basis
         on the line, which has no map.
         """
+        self._check_plain()
         if self.map.shift is None:
             return 0.0
         x = x.detach().reshape(-1, self.in_features).double().cpu()
@@ -145,6 +148,13 @@ class KANLinear(nn.Module):
         weight, error = refit(self.weight, (self.basis, before(points)), (self.basis, after(points)))
         self.weight.copy_(weight)
         return error
+
+    def _check_plain(self) -> None:
+        check(
+            not is_parametrized(self),
+            "this layer is pruned, and its masked weights cannot be fitted anew: settle it first (kanop.kan.pruning), "
+            "which leaves zeros in place of the masks",
+        )
 
     def _low(self, x: Tensor) -> bool:
         return torch.is_autocast_enabled(x.device.type) or x.dtype in (torch.bfloat16, torch.float16)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from kanop.kan import KAN, Chebyshev, GaussianRBF, KANLinear
+from kanop.kan import KAN, BSpline, Chebyshev, GaussianRBF, KANLinear
 from kanop.kan.pruning import edge_importance, mask_edges, prune, settle
 from kanop.kan.reading import edge_functions
 from kanop.solvers import KanopError
@@ -101,6 +101,20 @@ def test_settled_zeros_load_into_a_plain_model():
     plain.load_state_dict(model.state_dict())
     torch.testing.assert_close(plain(x), want)
     assert all(isinstance(layer.weight, nn.Parameter) for layer in model.layers)
+
+
+def test_a_pruned_layer_is_settled_before_it_is_refined():
+    layer, x = KANLinear(3, 4, BSpline(4)), data().clamp(-1, 1)
+    prune(layer, x, share=0.5)
+    cut, want = layer.weight.abs().amax(1) == 0, layer(x)
+    for fit in (lambda: layer.refine(8), lambda: layer.fit_map(x)):
+        with pytest.raises(KanopError, match="settle it first"):
+            fit()
+    settle(layer)
+    layer.refine(8)
+    layer.fit_map(x)
+    torch.testing.assert_close(layer(x), want, atol=1e-4, rtol=1e-4)
+    assert torch.equal(layer.weight.abs().amax(1) < 1e-12, cut)
 
 
 @pytest.mark.parametrize(
