@@ -19,7 +19,7 @@ from kanop.kan.network import KAN
 from kanop.kan.squash import identity, silu, tanh
 from kanop.solvers.errors import check
 
-__all__ = ["Jet", "check_smoothness", "jet", "push"]
+__all__ = ["Jet", "check_smoothness", "elementwise", "jet", "linear", "push"]
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -130,9 +130,9 @@ def push(module: nn.Module, u: Jet) -> Jet:
     if isinstance(module, KANLinear):
         return _kan_linear(module, u)
     if isinstance(module, nn.Linear):
-        return _linear(u, module.weight, module.bias)
+        return linear(u, module.weight, module.bias)
     if type(module) in ELEMENTWISE:
-        return _elementwise(ELEMENTWISE[type(module)], u)
+        return elementwise(ELEMENTWISE[type(module)], u)
     check(
         hasattr(module, "push_jet"),
         f"a {type(module).__name__} is none of the modules that jets pass through (KAN, KANLinear, Linear, Sequential, "
@@ -150,20 +150,22 @@ def _kan_linear(layer: KANLinear, u: Jet) -> Jet:
     if layer.map.scale is not None:
         derivatives = [stream * layer.map.scale for stream in u.streams()[1:]]
         t = u.like([layer.map(u.value), *derivatives])
-    t = _elementwise(layer.basis.squash, t)
+    t = elementwise(layer.basis.squash, t)
     streams = contract_jet(t.streams(), t.pairs, len(t.first), layer.weight, layer.basis)
     y = u.like(streams)
     if layer.base_weight is None:
         return y if layer.bias is None else y.like([y.value + layer.bias, *streams[1:]])
-    base = _linear(_elementwise(silu, u), layer.base_weight, layer.bias)
+    base = linear(elementwise(silu, u), layer.base_weight, layer.bias)
     return y.like([a + b for a, b in zip(streams, base.streams(), strict=True)])
 
 
-def _linear(u: Jet, weight: Tensor, bias: Tensor | None) -> Jet:
+def linear(u: Jet, weight: Tensor, bias: Tensor | None = None) -> Jet:
+    """The jet of W u + b."""
     return u.like([F.linear(s, weight, None if i else bias) for i, s in enumerate(u.streams())])
 
 
-def _elementwise(f: Callable[..., Tensor], u: Jet) -> Jet:
+def elementwise(f: Callable[..., Tensor], u: Jet) -> Jet:
+    """The jet of f(u), f(x, order) the function or its derivative, by the chain rule."""
     if f is identity:
         return u
     value = f(u.value)

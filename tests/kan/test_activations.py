@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from kanop.kan import Chebyshev, Fourier, GaussianRBF
+from kanop.kan import Chebyshev, Fourier, GaussianRBF, jet
 from kanop.kan.activations import (
     DARUAN,
     FAN,
@@ -73,6 +73,32 @@ def test_two_derivatives_are_exact(name):
 
     assert torch.autograd.gradcheck(function, (x, *parameters.values()), fast_mode=True)
     assert torch.autograd.gradgradcheck(function, (x, *parameters.values()), atol=1e-4, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, *LAYERS])
+def test_jets_are_nested_derivatives(name):
+    """u, u_a, u_aa + u_bb carried through a network, and the gradients of a loss of them."""
+    net = nn.Sequential(nn.Linear(2, 4), moved(name, 4), nn.Tanh(), nn.Linear(4, 3)).double()
+    x = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
+    u = jet(net, x.detach(), first=(0, 1), second=[(0, 1), [(0, 0), (1, 1)]])
+    y = net(x)
+    slope = torch.stack([torch.autograd.grad(y[:, c].sum(), x, create_graph=True)[0] for c in range(3)], 1)
+    curve = torch.stack(
+        [
+            torch.stack([torch.autograd.grad(slope[:, c, a].sum(), x, create_graph=True)[0] for a in range(2)], 1)
+            for c in range(3)
+        ],
+        1,
+    )
+    nested = (y, slope[..., 0], slope[..., 1], curve[..., 0, 1], curve[..., 0, 0] + curve[..., 1, 1])
+    for carried, want in zip(u.streams(), nested, strict=True):
+        torch.testing.assert_close(carried, want)
+    parameters = list(net.parameters())
+    gradients, wanted = (
+        torch.autograd.grad(sum(s.square().sum() for s in streams), parameters) for streams in (u.streams(), nested)
+    )
+    for gradient, want in zip(gradients, wanted, strict=True):
+        torch.testing.assert_close(gradient, want)
 
 
 @pytest.mark.parametrize("name", [*ACTIVATIONS, *LAYERS])

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kanop.kan.activations.moments import normal_points
+from kanop.kan.jets import Jet, elementwise
 from kanop.solvers.errors import check
 
 __all__ = ["Activation"]
@@ -46,6 +47,22 @@ class Activation(nn.Module, ABC):
     @abstractmethod
     def function(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n i"]:
         """f_i(x_i), elementwise."""
+
+    def derivative(self, x: Float[Tensor, "*n i"], order: int = 0) -> Float[Tensor, "*n i"]:
+        """f_i or its derivative of order `order`, itself differentiable by x and the parameters."""
+        with torch.enable_grad():
+            at = x if x.requires_grad else x.detach().requires_grad_()
+            value = self.function(at)
+            for _ in range(order):
+                if not value.requires_grad:
+                    return torch.zeros_like(at)  # a slope was constant
+                # Elementwise, so the gradient of the sum holds every derivative.
+                (value,) = torch.autograd.grad(value.sum(), at, create_graph=True, materialize_grads=True)
+        return value
+
+    def push_jet(self, u: Jet) -> Jet:
+        """The jet of f(u)."""
+        return elementwise(self.derivative, u)
 
     @property
     def second_moment(self) -> float:

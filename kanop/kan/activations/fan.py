@@ -9,7 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kanop.kan.activations.known import cosine, gelu, sine
 from kanop.kan.activations.moments import normal_mean
+from kanop.kan.jets import Jet, elementwise, linear
 from kanop.solvers.errors import check
 
 __all__ = ["FAN"]
@@ -60,6 +62,16 @@ class FAN(nn.Module):
         """Apply the layer."""
         phase = F.linear(x, self.periodic)
         return torch.cat([torch.cos(phase), torch.sin(phase), F.gelu(F.linear(x, self.weight, self.bias))], -1)
+
+    def push_jet(self, u: Jet) -> Jet:
+        """The jet of the layer."""
+        phase = linear(u, self.periodic)
+        parts = [
+            elementwise(cosine, phase),
+            elementwise(sine, phase),
+            elementwise(gelu, linear(u, self.weight, self.bias)),
+        ]
+        return u.like([torch.cat(streams, -1) for streams in zip(*(part.streams() for part in parts), strict=True)])
 
 
 def _gelu_gain(mean_square: float) -> float:

@@ -9,7 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kanop.kan.activations.known import cosine, gelu, sine
 from kanop.kan.activations.moments import normal_mean
+from kanop.kan.jets import Jet, elementwise, linear
 from kanop.solvers.errors import check
 
 __all__ = ["KAF"]
@@ -68,3 +70,14 @@ class KAF(nn.Module):
         phase = x @ self.frequencies + self.phases
         waves = F.linear(torch.cat([torch.cos(phase), torch.sin(phase)], -1), self.mix)
         return F.linear(self.gelu_scale * F.gelu(x) + self.wave_scale * waves, self.weight, self.bias)
+
+    def push_jet(self, u: Jet) -> Jet:
+        """The jet of the layer."""
+        phase, waves = linear(u, self.frequencies.T, self.phases), self.mix.split(self.waves, 1)
+        parts = [
+            u.like([self.gelu_scale * stream for stream in elementwise(gelu, u).streams()]),
+            linear(elementwise(cosine, phase), self.wave_scale[:, None] * waves[0]),
+            linear(elementwise(sine, phase), self.wave_scale[:, None] * waves[1]),
+        ]
+        mixed = u.like([sum(streams) for streams in zip(*(part.streams() for part in parts), strict=True)])
+        return linear(mixed, self.weight, self.bias)

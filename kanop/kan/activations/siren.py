@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kanop.kan.jets import Jet, elementwise, linear
 from kanop.solvers.errors import check
 
 __all__ = ["Siren"]
@@ -56,3 +57,10 @@ class Siren(nn.Module):
     def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
         """Apply the layer."""
         return torch.sin(self.omega * F.linear(x, self.weight, self.bias))
+
+    def push_jet(self, u: Jet) -> Jet:
+        """The jet of the layer."""
+        return elementwise(self._wave, linear(u, self.weight, self.bias))
+
+    def _wave(self, z: Tensor, order: int = 0) -> Tensor:
+        return self.omega**order * torch.sin(self.omega * z + order * math.pi / 2)
