@@ -51,8 +51,8 @@ class KANMultiplier(nn.Module):
         "additive" (default): a sum of functions of k_1, …, k_d and |k|; "network": the same through a hidden layer of
         2d + 1 nodes, which can take products
     wavenumbers : (linear, largest) in radians per unit of length. Up to `linear` G sees k in proportion, above it
-        log k, so that every octave is resolved alike; math.inf: in proportion everywhere. `largest` goes to the end of
-        the interval (−2, 2) that bases are made for. Default (math.inf, 16 · 2π)
+        log k, so that every octave is resolved alike; math.inf: in proportion everywhere. `largest`, of a component of
+        k, goes to the end of the interval (−2, 2) that bases are made for. Default (math.inf, 16 · 2π)
     n_modes : keep |m| ≤ n_modes // 2 of each axis only (counted for a periodic axis, at walls as many wavenumbers);
         default None, all that the grid holds
     bias : add a learnt constant per channel (default)
@@ -131,7 +131,9 @@ class KANMultiplier(nn.Module):
 
     def features(self, k: Float[Tensor, "*n d"]) -> Float[Tensor, "*n f"]:
         """What the KAN sees of a wave vector: odd functions of its components, and its length."""
-        length = 2 * self._scaled(torch.linalg.vector_norm(k, dim=-1, keepdim=True)) - REACH
+        # The longest wave vector of a cube has √d times its largest component.
+        length = torch.linalg.vector_norm(k, dim=-1, keepdim=True) / math.sqrt(self.ndim)
+        length = 2 * self._scaled(length) - REACH
         if self.symbol == "isotropic":
             return length
         return self._scaled(k) if self.ndim == 1 else torch.cat([self._scaled(k), length], -1)

@@ -142,6 +142,17 @@ def test_an_octave_far_above_the_linear_range_takes_as_much_as_another():
     assert t[2] - t[1] == pytest.approx(float(t[1] - t[0]), rel=1e-6)
 
 
+@pytest.mark.parametrize("symbol", ["isotropic", "additive"])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("linear", [math.inf, 5.0])
+def test_the_wave_vectors_of_a_grid_fill_the_interval_of_a_basis(symbol, ndim, linear):
+    multiplier = layer(ndim, symbol, wavenumbers=(linear, 7.0))
+    corners = torch.cartesian_prod(*[torch.tensor([-7.0, 0.0, 7.0], dtype=F64)] * ndim).view(-1, ndim)
+    t = multiplier.features(corners)
+    assert torch.allclose(t.amin(0), torch.full_like(t[0], -2.0))
+    assert torch.allclose(t.amax(0), torch.full_like(t[0], 2.0))
+
+
 def test_output_has_the_variance_of_the_input_at_the_start():
     torch.manual_seed(0)
     for symbol in ("isotropic", "additive", "network"):
