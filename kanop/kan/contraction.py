@@ -19,7 +19,7 @@ from torch import Tensor
 
 from kanop.kan.basis import Basis
 
-__all__ = ["chunks", "contract"]
+__all__ = ["contract", "tabulated"]
 
 # Numbers in the array of functions of one chunk: small enough for a cache, large enough to hide the cost of a call.
 CHUNK = 2**19
@@ -33,12 +33,22 @@ def contract(t: Float[Tensor, "*n i"], weight: Float[Tensor, "o k i"], basis: Ba
     return y.view(*t.shape[:-1], len(weight))
 
 
-def chunks(t: Float[Tensor, "n i"], size: int) -> Iterator[tuple[slice, Float[Tensor, "i c"]]]:
-    """Slices of rows, each with its rows of t transposed, such that i · c · size stays within a cache."""
-    step = max(1, CHUNK // (size * t.shape[1])) if t.device.type == "cpu" else max(1, len(t))
+def tabulated(
+    basis: Basis, t: Float[Tensor, "n i"], orders: Sequence[int], spare: int = 0
+) -> Iterator[tuple[slice, Float[Tensor, "i c"], Float[Tensor, "r k i c"]]]:
+    """Slices of rows, their t transposed, and the functions' derivatives there, with `spare` arrays for others' use.
+
+    The arrays are the same for every chunk: to ask the system for new memory costs more than what is put there.
+    """
+    step = max(1, CHUNK // (basis.size * t.shape[1])) if t.device.type == "cpu" else max(1, len(t))
+    arrays = t.new_empty(len(orders) + spare, basis.size, t.shape[1], min(step, len(t)))
     for start in range(0, len(t), step):
         rows = slice(start, start + step)
-        yield rows, t[rows].T.contiguous()
+        at = t[rows].T.contiguous()
+        if at.shape != arrays.shape[2:]:
+            arrays = t.new_empty(*arrays.shape[:2], *at.shape)
+        basis.derivatives(at, orders, arrays[: len(orders)])
+        yield rows, at, arrays
 
 
 class _Partial(torch.autograd.Function):
@@ -122,20 +132,12 @@ def _partials(t: Tensor, s: Any, weight: Any, g: Any, basis: Basis, order: int, 
         made["g"] = t.new_empty(len(t), len(weight))
     if "weight" in by:
         made["weight"] = t.new_zeros(g.shape[1], basis.size * t.shape[1])
-    pulls, tabulates = "t" in by or "s" in by, "g" in by or "weight" in by
+    tabulates = "g" in by or "weight" in by
     orders = [order] * ("s" in by or tabulates) + [order + 1] * ("t" in by)
-    # Arrays that serve every chunk: to ask the system for new memory each time costs more than what is put there.
-    tables: Any = None
-    pulled: Any = None
-    for rows, at in chunks(t, basis.size):
-        if tables is None or tables.shape[2:] != at.shape:
-            tables = t.new_empty(len(orders), basis.size, *at.shape)
-            pulled = torch.empty_like(tables[0]) if pulls else None
-            product = torch.empty_like(tables[0]) if pulls and "s" in by and "t" in by else pulled
-        basis.derivatives(at, orders, tables)
+    for rows, at, (*tables, pulled, product) in tabulated(basis, t, orders, spare=2):
         along = None if s is None else s[rows].T
-        if pulls:
-            torch.mm(flat.T, g[rows].T, out=pulled.flatten(0, 1))
+        if "t" in by or "s" in by:
+            torch.mm(flat.T, g[rows].T, out=pulled.view(-1, at.shape[1]))
         if "s" in by:
             made["s"][rows] = torch.mul(tables[0], pulled, out=product).sum(0).T
         if "t" in by:
@@ -143,7 +145,7 @@ def _partials(t: Tensor, s: Any, weight: Any, g: Any, basis: Basis, order: int, 
             made["t"][rows] = (slope if along is None else slope.mul_(along)).T
         if not tabulates:
             continue
-        table = (tables[0] if along is None else tables[0].mul_(along)).flatten(0, 1)
+        table = (tables[0] if along is None else tables[0].mul_(along)).view(-1, at.shape[1])
         if "g" in by:
             made["g"][rows] = torch.mm(flat, table).T
         if "weight" in by:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from kanop.kan.basis import Basis
-from kanop.kan.contraction import chunks
+from kanop.kan.contraction import tabulated
 
 __all__ = ["contract_jet"]
 
@@ -64,62 +64,66 @@ class _Contract(torch.autograd.Function):
         flat = weight.flatten(1)
         made = [streams[0].new_empty(len(streams[0]), len(weight)) for _ in streams]
         orders = range(1 + (len(streams) > 1) + (len(pairs) > 0))
-        for rows, at in chunks(streams[0], basis.size * len(orders)):
-            tables = basis.derivatives(at, orders)
+        for rows, at, (*tables, spare) in tabulated(basis, streams[0], orders, spare=1):
             cut = [at, *(stream[rows].T.contiguous() for stream in streams[1:])]
-            for y, table in zip(made, _tables(tables, cut, pairs, directions), strict=True):
-                y[rows] = torch.mm(flat, table.flatten(0, 1)).T
+            for i, y in enumerate(made):
+                table = _table(i, tables, cut, pairs, directions, spare)
+                y[rows] = torch.mm(flat, table.view(-1, at.shape[1])).T
         return tuple(made)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         weight, *streams = ctx.saved_tensors
-        basis, pairs, directions = ctx.basis, ctx.pairs, ctx.directions
         flat = weight.flatten(1)
         d_weight = torch.zeros_like(flat)
         made = [torch.empty_like(stream) for stream in streams]
-        orders = range(2 + (len(streams) > 1) + (len(pairs) > 0))
-        for rows, at in chunks(streams[0], basis.size * len(orders)):
-            tables = basis.derivatives(at, orders)
+        orders = range(2 + (len(streams) > 1) + (len(ctx.pairs) > 0))
+        for rows, at, (*tables, pulled, spare) in tabulated(ctx.basis, streams[0], orders, spare=2):
             cut = [at, *(stream[rows].T.contiguous() for stream in streams[1:])]
             d = [torch.zeros_like(stream) for stream in cut]
-            for i, table in enumerate(_tables(tables, cut, pairs, directions)):
-                g = gradients[i][rows]
-                d_weight.addmm_(g.T, table.flatten(0, 1).T)
-                pulled = torch.mm(flat.T, g.T).view(basis.size, *at.shape)
-                _pull(i, pulled, tables, cut, d, pairs, directions)
+            for i, gradient in enumerate(gradients):
+                g = gradient[rows]
+                table = _table(i, tables, cut, ctx.pairs, ctx.directions, spare)
+                d_weight.addmm_(g.T, table.view(-1, at.shape[1]).T)
+                torch.mm(flat.T, g.T, out=pulled.view(-1, at.shape[1]))
+                higher = tables[1 : 2 + _degree(i, ctx.directions)]
+                sums = [torch.mul(pulled, table, out=spare).sum(0) for table in higher]
+                _pull(i, sums, cut, d, ctx.pairs, ctx.directions)
             for total, part in zip(made, d, strict=True):
                 total[rows] = part.T
         return None, None, None, d_weight.view_as(weight), *made
 
 
-def _tables(tables: Tensor, cut: Sequence[Tensor], pairs: Pairs, directions: int) -> Iterator[Tensor]:
-    """What each stream multiplies the coefficients with, one after the other."""
-    yield tables[0]
-    for a in cut[1 : 1 + directions]:
-        yield tables[1] * a
-    for s, entry in zip(cut[1 + directions :], pairs, strict=True):
-        yield torch.addcmul(tables[1] * s, tables[2], _product(cut, entry))
+def _degree(i: int, directions: int) -> int:
+    """The order of stream i."""
+    return 0 if i == 0 else 1 if i <= directions else 2
+
+
+def _table(
+    i: int, tables: Sequence[Tensor], cut: Sequence[Tensor], pairs: Pairs, directions: int, out: Tensor
+) -> Tensor:
+    """What stream i of the output multiplies the coefficients with."""
+    if i == 0:
+        return tables[0]
+    torch.mul(tables[1], cut[i], out=out)
+    return out if i <= directions else out.addcmul_(tables[2], _product(cut, pairs[i - 1 - directions]))
 
 
 def _pull(
-    i: int, pulled: Tensor, tables: Tensor, cut: Sequence[Tensor], d: Sequence[Tensor], pairs: Pairs, directions: int
+    i: int, sums: Sequence[Tensor], cut: Sequence[Tensor], d: Sequence[Tensor], pairs: Pairs, directions: int
 ) -> None:
-    """Add to d what stream i of the output gives back to the streams of the input."""
-    once = (pulled * tables[1]).sum(0)
+    """Add to d what stream i of the output gives back to those of the input; sums[r] is the sum over B^(r + 1)."""
+    d[i].add_(sums[0])
     if i == 0:
-        d[0].add_(once)
         return
-    d[i].add_(once)
-    twice = (pulled * tables[2]).sum(0)
-    d[0].addcmul_(twice, cut[i])
+    d[0].addcmul_(sums[1], cut[i])
     if i > directions:
         entry = pairs[i - 1 - directions]
-        d[0].addcmul_((pulled * tables[3]).sum(0), _product(cut, entry))
+        d[0].addcmul_(sums[2], _product(cut, entry))
         for a, b in entry:
-            d[1 + a].addcmul_(twice, cut[1 + b])
-            d[1 + b].addcmul_(twice, cut[1 + a])
+            d[1 + a].addcmul_(sums[1], cut[1 + b])
+            d[1 + b].addcmul_(sums[1], cut[1 + a])
 
 
 def _product(cut: Sequence[Tensor], entry: Sequence[tuple[int, int]]) -> Tensor:
