@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Sequence
+from functools import lru_cache, partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from kanop.kan.basis import Basis
+from kanop.kan.recurrence import Steps, evaluate, fill
 from kanop.kan.squash import tanh
 from kanop.solvers.errors import check
 
@@ -54,12 +56,23 @@ class Hermite(Basis):
         self.squash = partial(bounded, reach=self.reach)
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
-        """√(n!/(n−r)!) He_{n−r}(t)/√(n−r)!."""
-        lower = hermite_functions(t, max(self.degree - order, 0))
-        zero = torch.zeros_like(t)
-        return [
-            zero if n < order else math.sqrt(math.perm(n, order)) * lower[n - order] for n in range(1, self.degree + 1)
-        ]
+        """√(n!/(n−r)!) He_{n−r}(t)/√(n−r)!, by the recurrence of the latter."""
+        return evaluate(t, self.degree, order, _steps(self.degree, order))
+
+    def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
+        """The same in place."""
+        fill(t, orders, out, partial(_steps, self.degree))
+
+
+@lru_cache(maxsize=64)
+def _steps(degree: int, order: int) -> Steps:
+    """√m h_m = t h_{m−1} − √(m−1) h_{m−2} for q_m = √((m+r)!/m!) h_m."""
+    scales = [math.sqrt(math.perm(m + order, order)) for m in range(max(degree - order, 0) + 1)]
+    steps = [(0.0, scales[0] if order <= degree else 0.0, 0.0)]
+    for m in range(1, degree - order + 1):
+        back = math.sqrt((m - 1) / m) * scales[m] / scales[m - 2] if m > 1 else 0.0
+        steps.append((scales[m] / (scales[m - 1] * math.sqrt(m)), 0.0, back))
+    return steps
 
 
 def hermite_functions(t: Float[Tensor, "*n"], degree: int) -> list[Float[Tensor, "*n"]]:

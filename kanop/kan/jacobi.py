@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, partial
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from kanop.kan.basis import Basis
+from kanop.kan.recurrence import Steps, evaluate, fill
 from kanop.kan.squash import tanh
 from kanop.solvers.errors import check
 
-__all__ = ["Jacobi", "jacobi_derivatives"]
+__all__ = ["Jacobi", "jacobi_steps"]
 
 
 class Jacobi(Basis):
@@ -40,6 +41,7 @@ class Jacobi(Basis):
 
     Examples
     --------
+    >>> import torch
     >>> Jacobi(2, alpha=0, beta=0).functions(torch.ones(1, dtype=torch.float64))[1].square().round(decimals=12).item()
     5.0
     """
@@ -59,28 +61,16 @@ class Jacobi(Basis):
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """By the three-term recurrence of the derivatives."""
-        return jacobi_derivatives(t, self.degree, self.alpha, self.beta, order)
+        return evaluate(t, self.degree, order, jacobi_steps(self.degree, self.alpha, self.beta, order))
 
-
-def jacobi_derivatives(
-    t: Float[Tensor, "*n"], degree: int, alpha: float, beta: float, order: int
-) -> list[Float[Tensor, "*n"]]:
-    """The derivatives of order `order` of the orthonormal p_1 … p_D at t."""
-    steps = _recurrence(degree, alpha, beta, order)
-    values = [torch.full_like(t, steps[0][1])]
-    for n, (a, b, c) in enumerate(steps[1:]):
-        value = torch.add(a * t, b) * values[-1]
-        values.append(value if n == 0 else torch.add(value, values[-2], alpha=-c))
-    # The derivatives of degrees below the order vanish, and p_0 is left out.
-    return ([torch.zeros_like(t) for _ in range(order - 1)] + values[order == 0 :])[:degree]
+    def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
+        """The same in place."""
+        fill(t, orders, out, partial(jacobi_steps, self.degree, self.alpha, self.beta))
 
 
 @lru_cache(maxsize=256)
-def _recurrence(degree: int, alpha: float, beta: float, order: int) -> list[tuple[float, float, float]]:
-    """(A, B, C) with q_m = (A t + B) q_{m−1} − C q_{m−2} for q_m = d^r p_{m+r}; the constant q_0 stands in the first B.
-
-    The scale s_m of q_m = s_m P_m^{(α+r,β+r)} is worked into the coefficients.
-    """
+def jacobi_steps(degree: int, alpha: float, beta: float, order: int) -> Steps:
+    """The recurrence of q_m = d^r p_{m+r}, whose scale s_m beside P_m^{(α+r,β+r)} is worked into the coefficients."""
     a, b = alpha + order, beta + order
     scales = [_scale(m + order, alpha, beta, order) for m in range(max(degree - order, 0) + 1)]
     steps = [(0.0, scales[0] if degree >= order else 0.0, 0.0)]

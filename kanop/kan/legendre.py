@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor
 
 from kanop.kan.basis import Basis
-from kanop.kan.jacobi import jacobi_derivatives
+from kanop.kan.jacobi import jacobi_steps
+from kanop.kan.recurrence import evaluate, fill
 from kanop.kan.squash import tanh
 from kanop.solvers.errors import check
 
@@ -47,4 +50,8 @@ class Legendre(Basis):
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """By the three-term recurrence of the derivatives."""
-        return jacobi_derivatives(t, self.degree, 0.0, 0.0, order)
+        return evaluate(t, self.degree, order, jacobi_steps(self.degree, 0.0, 0.0, order))
+
+    def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
+        """The same in place."""
+        fill(t, orders, out, partial(jacobi_steps, self.degree, 0.0, 0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -52,17 +53,35 @@ class ReLUPower(Basis):
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """From left to right."""
+        return [self._half**-order * self._bump((t - m) / self._half, order) for m in self._middles]
+
+    def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
+        """(1 − z²)^p and its slope −2p z (1 − z²)^{p−1} share what they are made of."""
+        for k, middle in enumerate(self._middles):
+            z = (t - middle).mul_(1 / self._half)
+            inside = torch.mul(z, z).neg_().add_(1).clamp_(min=0)
+            below = _power(inside, self.power - 1) if self.power > 1 else torch.ones_like(z)
+            for order, rows in zip(orders, out, strict=True):
+                if order == 0:
+                    torch.mul(below, inside, out=rows[k])
+                elif order == 1 and self.power > 1:
+                    torch.mul(below, z, out=rows[k]).mul_(-2 * self.power / self._half)
+                else:
+                    torch.mul(self._bump(z, order), self._half**-order, out=rows[k])
+
+    @property
+    def _half(self) -> float:
+        """Half the width of a bump."""
+        return (self.overlap + 1) * (self.high - self.low) / (2 * self.cells)
+
+    @property
+    def _middles(self) -> list[float]:
         cell = (self.high - self.low) / self.cells
-        half = (self.overlap + 1) * cell / 2
-        middles = (self.low + (j - self.overlap) * cell + half for j in range(self.size))
-        return [half**-order * self._bump((t - m) / half, order) for m in middles]
+        return [self.low + (j - self.overlap) * cell + self._half for j in range(self.size)]
 
     def _bump(self, z: Tensor, order: int) -> Tensor:
         """The derivative of (1 + z)^p (1 − z)^p by Leibniz' rule: no cancellation near the ends of the support."""
-        p = self.power
-        if order == 0:
-            return _power((1 - z * z).clamp(min=0), p)
-        left, right = (1 + z).clamp(0, 2), (1 - z).clamp(0, 2)
+        p, left, right = self.power, (1 + z).clamp(0, 2), (1 - z).clamp(0, 2)
         total = torch.zeros_like(z)
         for j in range(max(0, order - p), min(order, p) + 1):
             factor = (-1) ** (order - j) * math.comb(order, j) * math.perm(p, j) * math.perm(p, order - j)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -53,3 +54,19 @@ class Sine(Basis):
             wave = torch.sin(frequency * t + phase)
             waves.append(frequency**order * wave if order else wave)
         return waves
+
+    def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
+        """sin gθ and cos gθ of the one angle θ = ωt + φ_1 = (gωt + φ_g)/g, each by its recurrence in 2 cos θ."""
+        angle = self.omega * t + math.pi / (self.size + 1)
+        cosine = torch.cos(angle)
+        twice = 2 * cosine
+        for order, rows in zip(orders, out, strict=True):
+            odd = order % 2 == 1
+            rows[0].copy_(cosine) if odd else torch.sin(angle, out=rows[0])
+            for g in range(1, self.size):
+                torch.mul(twice, rows[g - 1], out=rows[g])
+                rows[g].sub_(rows[g - 2] if g > 1 else float(odd))
+            if order:
+                sign = -1 if order % 4 > 1 else 1
+                for g, row in enumerate(rows, 1):
+                    row.mul_(sign * (g * self.omega) ** order)

@@ -17,8 +17,6 @@ __all__ = ["Wavelet"]
 KINDS = ("mexican_hat", "morlet", "dog")
 # The carrier of Morlet's wavelet.
 CARRIER = 5.0
-# e^{−z²/2} is 0 in double precision from here, and the polynomial beside it must stay finite.
-EDGE = 39.0
 
 
 class Wavelet(Basis):
@@ -79,30 +77,39 @@ class Wavelet(Basis):
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """All translations of the first dilation, then of the next."""
-        return [s ** (-order - 0.5) * self._mother((t - m) / s, order) for s in self.dilations for m in self.centres]
+        return [
+            s ** (-order - 0.5) * self._mother((t - m) / s, [order])[0] for s in self.dilations for m in self.centres
+        ]
 
-    def _mother(self, z: Tensor, order: int) -> Tensor:
-        z = z.clamp(-EDGE, EDGE)
-        gauss = torch.exp(-0.5 * z * z)
-        if self.kind == "morlet":
-            return math.sqrt(2) * math.pi**-0.25 * gauss * _wave(z, order)
+    def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
+        """One Gaussian serves all orders."""
+        for d, s in enumerate(self.dilations):
+            for m, centre in enumerate(self.centres):
+                values = self._mother((t - centre).mul_(1 / s), orders)
+                for order, rows, value in zip(orders, out, values, strict=True):
+                    torch.mul(value, s ** (-order - 0.5), out=rows[d * self.translations + m])
+
+    def _mother(self, z: Tensor, orders: Sequence[int]) -> list[Tensor]:
+        """The derivatives of ψ of these orders."""
+        extra = {"mexican_hat": 2, "dog": 1, "morlet": 0}[self.kind]
+        slopes = _gaussians(z, max(orders) + extra)
+        if self.kind == "mexican_hat":
+            return [-2 / math.sqrt(3) * math.pi**-0.25 * slopes[order + 2] for order in orders]
+        factor = math.sqrt(2) * math.pi**-0.25
         if self.kind == "dog":
-            return math.sqrt(2) * math.pi**-0.25 * gauss * _slope(z, order + 1)
-        return -2 / math.sqrt(3) * math.pi**-0.25 * gauss * _slope(z, order + 2)
+            return [factor * slopes[order + 1] for order in orders]
+        # cos(5z) and its derivatives beside those of the Gaussian, by Leibniz' rule.
+        waves = [CARRIER**j * torch.cos(CARRIER * z + j * math.pi / 2) for j in range(max(orders) + 1)]
+        return [
+            factor * sum((math.comb(r, j) * waves[j] * slopes[r - j] for j in range(1, r + 1)), waves[0] * slopes[r])
+            for r in orders
+        ]
 
 
-def _wave(z: Tensor, order: int) -> Tensor:
-    """The derivative of order r of cos(cz) e^{−z²/2}, over e^{−z²/2}, by Leibniz' rule."""
-    total = torch.cos(CARRIER * z) * _slope(z, order)
-    for j in range(1, order + 1):
-        wave = torch.cos(CARRIER * z + j * math.pi / 2) * _slope(z, order - j)
-        total = total + math.comb(order, j) * CARRIER**j * wave
-    return total
-
-
-def _slope(z: Tensor, order: int) -> Tensor:
-    """The derivative of order r of e^{−z²/2}, over e^{−z²/2}: (−1)^r He_r(z)."""
-    last, value = torch.zeros_like(z), torch.ones_like(z)
-    for n in range(order):
-        last, value = value, -z * value - n * last
-    return value
+def _gaussians(z: Tensor, order: int) -> list[Tensor]:
+    """e^{−z²/2} and its derivatives up to `order`, (−1)^r He_r(z) e^{−z²/2}; far out 0, whatever the polynomial."""
+    values = [torch.exp(-0.5 * z * z)]
+    for r in range(order):
+        value = -z * values[-1]
+        values.append(torch.add(value, values[-2], alpha=-r) if r else value)
+    return values
