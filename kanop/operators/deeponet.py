@@ -53,6 +53,8 @@ class DeepONet(nn.Module):
     (torch.Size([2, 1, 32]), torch.Size([2, 1, 77]))
     """
 
+    resolution_tolerance = 1e-5
+
     def __init__(
         self,
         spec: FieldSpec,

@@ -57,6 +57,8 @@ class FNO(nn.Module):
     (torch.Size([2, 1, 64]), torch.Size([2, 1, 100]))
     """
 
+    resolution_tolerance = 5e-2  # of what GELU adds beyond the modes of a grid of few points
+
     def __init__(
         self,
         spec: FieldSpec,

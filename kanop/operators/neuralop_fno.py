@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from kanop.operators.fno import FNO, FourierBlock
-from kanop.operators.inputs import check_input, check_modes
+from kanop.operators.inputs import check_modes
+from kanop.operators.neuralop_model import NeuralopModel, wall_padding
 from kanop.solvers import FieldSpec
 from kanop.solvers.errors import check
 
 __all__ = ["NeuralopFNO", "load_neuralop_weights"]
 
 
-class NeuralopFNO(nn.Module):
+class NeuralopFNO(NeuralopModel):
     r"""G = Q ∘ B_L ∘ … ∘ B_1 ∘ P: neuraloperator's `neuralop.models.FNO`, built from a FieldSpec.
 
     Parameters
@@ -38,12 +35,12 @@ class NeuralopFNO(nn.Module):
 
     Raises
     ------
-    KanopError : n_modes that the grid does not hold; an input with other channels or axes
+    KanopError : n_modes that the grid does not hold, and as every `NeuralopModel`
 
     Notes
     -----
-    The library is loaded when the first one is built. Its release 2.0.0 shifts the modes of an axis with an odd number
-    of points by one (all but the last axis), so only even grids transfer between resolutions.
+    The library's release 2.0.0 shifts the modes of an axis with an odd number of points by one (all but the last axis),
+    so only even grids transfer between resolutions.
 
     References
     ----------
@@ -59,44 +56,21 @@ class NeuralopFNO(nn.Module):
         position: bool = True,
         padding: float = 0.125,
     ) -> None:
-        super().__init__()
-        self.spec, self.n_modes = spec, check_modes(n_modes, spec, "NeuralopFNO")
-        self.hidden_channels, self.n_layers = hidden_channels, n_layers
-        self.position, self.padding = position, float(padding)
-        walls = [0.0 if kind == "periodic" else float(padding) for kind in spec.grid.boundaries]
-        # The library prints, loads loggers and changes the warning filters of the process: none of it may stay.
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            from neuralop.models import FNO as Model
-
-            self.model = Model(
-                n_modes=self.n_modes,
+        modes = check_modes(n_modes, spec, "NeuralopFNO")
+        super().__init__(
+            spec,
+            lambda models: models.FNO(
+                n_modes=modes,
                 in_channels=spec.in_channels,
                 out_channels=spec.out_channels,
                 hidden_channels=hidden_channels,
                 n_layers=n_layers,
                 positional_embedding="grid" if position else None,
-                domain_padding=walls if any(walls) else None,
-            )
-        self.register_state_dict_post_hook(_drop_metadata)
-
-    def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:
-        """Apply the operator to a batch of inputs."""
-        check_input(u, self.spec, "NeuralopFNO")
-        return self.model(u)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> NeuralopFNO:
-        # `.double()` would cast the complex weights to real ones, silently: half of every kernel gone.
-        dtype = fn(torch.zeros((), dtype=torch.float32)).dtype
-        check(
-            dtype == torch.float32,
-            f"neuraloperator's FNO works in float32 only, it cannot become {dtype}; use FNO",
+                domain_padding=wall_padding(spec, padding),
+            ),
         )
-        return super()._apply(fn, recurse)
-
-
-def _drop_metadata(module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]) -> None:
-    """The library adds its constructor's arguments to every state dict: not a tensor, so no safe file holds it."""
-    state.pop("_metadata", None)
+        self.n_modes, self.hidden_channels, self.n_layers = modes, hidden_channels, n_layers
+        self.position, self.padding = position, float(padding)
 
 
 @torch.no_grad()
