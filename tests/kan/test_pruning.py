@@ -9,9 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from kanop.kan import KAN, BSpline, Chebyshev, GaussianRBF, KANLinear
-from kanop.kan.pruning import edge_importance, mask_edges, prune, settle
-from kanop.kan.reading import edge_functions
+from kanop.kan import (
+    KAN,
+    BSpline,
+    Chebyshev,
+    GaussianRBF,
+    KANLinear,
+    edge_functions,
+    edge_importance,
+    mask_edges,
+    prune,
+    settle,
+)
 from kanop.solvers import KanopError
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from kanop.kan import Basis, Chebyshev, GaussianRBF, KANLinear
-from kanop.kan.formulas import FUNCTIONS, nearest_formula
-from kanop.kan.reading import edge_functions, plot_edges
+from kanop.kan import Basis, Chebyshev, GaussianRBF, KANLinear, edge_functions, nearest_formula, plot_edges
+from kanop.kan.formulas import FUNCTIONS
 from kanop.solvers import KanopError
 
 
