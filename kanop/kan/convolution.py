@@ -103,10 +103,13 @@ class _KANConv(nn.Module, ABC):
         """Apply the layer."""
         self._check(u)
         t = self.map(u.movedim(1, -1)).movedim(-1, 1) if self.basis.bounded else u
-        functions = self.basis.expand(t.flatten(2)).flatten(1, 2).unflatten(-1, u.shape[2:])
+        # Functions in full precision, the convolution in that of the weights or of autocast.
+        t = t.float() if t.dtype in (torch.bfloat16, torch.float16) else t
+        functions = self.basis.expand(t.flatten(2)).flatten(1, 2).unflatten(-1, u.shape[2:]).to(self.weight.dtype)
         weight = self.weight.transpose(1, 2).flatten(1, 2)
         if self.base_weight is not None:
-            functions, weight = torch.cat([functions, F.silu(u)], 1), torch.cat([weight, self.base_weight], 1)
+            functions = torch.cat([functions, F.silu(u).to(functions.dtype)], 1)
+            weight = torch.cat([weight, self.base_weight], 1)
         return CONVOLUTIONS[self.ndim](self._pad(functions), weight, self.bias, self.stride)
 
     def _pad(self, values: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kanop.kan import Chebyshev, GaussianRBF, KANConv1d, KANConv2d, KANConv3d, KANLinear
+from kanop.kan import Chebyshev, Fourier, GaussianRBF, KANConv1d, KANConv2d, KANConv3d, KANLinear
 from kanop.solvers import KanopError
 
 CLASSES = {1: KANConv1d, 2: KANConv2d, 3: KANConv3d}
@@ -95,6 +95,19 @@ def test_two_derivatives_are_exact():
     u = torch.randn(1, 2, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(conv, u)
     assert torch.autograd.gradgradcheck(conv, u)
+
+
+def test_half_precision_keeps_the_functions_in_full():
+    """At x near 3, bfloat16 knows cos 8x to 0.1 only; made of rounded x in float32 it is as good as its input."""
+    conv = KANConv1d(1, 1, Fourier(8), 1, base=False, bias=False)
+    u = (3 + torch.rand(1, 1, 50)).bfloat16()
+    exact = conv(u.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = conv(u)
+    half = conv.to(torch.bfloat16)(u)
+    assert half.dtype == torch.bfloat16
+    for value in (mixed, half):
+        assert (value.float() - exact).abs().max() < 0.03 * exact.abs().max()
 
 
 @pytest.mark.parametrize(
