@@ -76,9 +76,15 @@ class BSpline(Basis):
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
         """The active functions as a matmul over the powers of u, put where they belong."""
         k = self.degree
-        cell, u, below, above = self._local(t)
         powers = t.new_empty(k + 3, *t.shape)
-        powers[0], powers[1], powers[k + 1], powers[k + 2] = 1.0, u, below, above
+        u, below, above = powers[1], powers[k + 1], powers[k + 2]
+        torch.sub(t, self.low, out=u).mul_(self._rate)
+        cell = u.floor().clamp_(0, self.cells - 1)
+        u.sub_(cell)
+        torch.clamp(u, max=0, out=below)
+        torch.sub(u, 1, out=above).clamp_(min=0)
+        u.clamp_(0, 1)
+        powers[0].fill_(1.0)
         for p in range(2, k + 1):
             torch.mul(powers[p - 1], u, out=powers[p])
         pieces = t.new_tensor([row for order in orders for row in _pieces(k, self._rate, order)])

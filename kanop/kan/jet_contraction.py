@@ -12,10 +12,12 @@ from torch.nn import functional as F
 
 from kanop.kan.basis import Basis
 from kanop.kan.contraction import tabulated
+from kanop.kan.jet_elementwise import Pairs, product
 
 __all__ = ["contract_jet"]
 
-Pairs = Sequence[Sequence[tuple[int, int]]]
+# Outputs up to which a matmul is not worth its matrices.
+FEW = 2
 
 
 def contract_jet(
@@ -50,7 +52,7 @@ def _plain(
     wide = [stream.unsqueeze(-2) for stream in streams]
     rows = [tables[0], *(tables[1] * a for a in wide[1 : 1 + directions])]
     for s, entry in zip(wide[1 + directions :], pairs, strict=True):
-        rows.append(tables[2] * sum(wide[1 + a] * wide[1 + b] for a, b in entry) + tables[1] * s)
+        rows.append(tables[2] * product(wide, entry) + tables[1] * s)
     return tuple(F.linear(row.flatten(-2), weight.flatten(1)) for row in rows)
 
 
@@ -66,8 +68,14 @@ class _Contract(torch.autograd.Function):
         orders = range(1 + (len(streams) > 1) + (len(pairs) > 0))
         for rows, at, (*tables, spare) in tabulated(basis, streams[0], orders, spare=1):
             cut = [at, *(stream[rows].T.contiguous() for stream in streams[1:])]
+            if len(weight) <= FEW:
+                for o, row in enumerate(weight):
+                    edges = [torch.mul(table, row[..., None], out=spare).sum(0) for table in tables]
+                    for i, y in enumerate(made):
+                        y[rows, o] = _combine(i, edges, cut, pairs, directions).sum(0)
+                continue
             for i, y in enumerate(made):
-                table = _table(i, tables, cut, pairs, directions, spare)
+                table = _combine(i, tables, cut, pairs, directions, spare)
                 y[rows] = torch.mm(flat, table.view(-1, at.shape[1])).T
         return tuple(made)
 
@@ -75,24 +83,65 @@ class _Contract(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         weight, *streams = ctx.saved_tensors
-        flat = weight.flatten(1)
-        d_weight = torch.zeros_like(flat)
+        d_weight = torch.zeros_like(weight)
         made = [torch.empty_like(stream) for stream in streams]
         orders = range(2 + (len(streams) > 1) + (len(ctx.pairs) > 0))
-        for rows, at, (*tables, pulled, spare) in tabulated(ctx.basis, streams[0], orders, spare=2):
+        back = _back_few if len(weight) <= FEW else _back_many
+        for rows, at, arrays in tabulated(ctx.basis, streams[0], orders, spare=2):
             cut = [at, *(stream[rows].T.contiguous() for stream in streams[1:])]
             d = [torch.zeros_like(stream) for stream in cut]
-            for i, gradient in enumerate(gradients):
-                g = gradient[rows]
-                table = _table(i, tables, cut, ctx.pairs, ctx.directions, spare)
-                d_weight.addmm_(g.T, table.view(-1, at.shape[1]).T)
-                torch.mm(flat.T, g.T, out=pulled.view(-1, at.shape[1]))
-                higher = tables[1 : 2 + _degree(i, ctx.directions)]
-                sums = [torch.mul(pulled, table, out=spare).sum(0) for table in higher]
-                _pull(i, sums, cut, d, ctx.pairs, ctx.directions)
+            back(weight, d_weight, cut, d, [g[rows].T for g in gradients], arrays, ctx.pairs, ctx.directions)
             for total, part in zip(made, d, strict=True):
                 total[rows] = part.T
-        return None, None, None, d_weight.view_as(weight), *made
+        return None, None, None, d_weight, *made
+
+
+def _back_many(
+    weight: Tensor,
+    d_weight: Tensor,
+    cut: Sequence[Tensor],
+    d: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    arrays: Tensor,
+    pairs: Pairs,
+    directions: int,
+) -> None:
+    """Two matmuls for each stream."""
+    *tables, pulled, spare = arrays
+    flat, d_flat, columns = weight.flatten(1), d_weight.view(len(weight), -1), cut[0].shape[1]
+    for i, g in enumerate(gradients):
+        d_flat.addmm_(g, _combine(i, tables, cut, pairs, directions, spare).view(-1, columns).T)
+        torch.mm(flat.T, g, out=pulled.view(-1, columns))
+        higher = tables[1 : 2 + _degree(i, directions)]
+        _pull(i, [torch.mul(pulled, table, out=spare).sum(0) for table in higher], cut, d, pairs, directions)
+
+
+def _back_few(
+    weight: Tensor,
+    d_weight: Tensor,
+    cut: Sequence[Tensor],
+    d: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    arrays: Tensor,
+    pairs: Pairs,
+    directions: int,
+) -> None:
+    """Sums over m for each order, which all streams share: cheaper for few outputs than matrices for each stream."""
+    *tables, spare, _ = arrays
+    for o, row in enumerate(weight):
+        edges = [torch.mul(table, row[..., None], out=spare).sum(0) for table in tables[1:]]
+        shares = [torch.zeros_like(cut[0]) for _ in tables[:-1]]
+        for i, stream in enumerate(gradients):
+            g = stream[o]
+            _pull(i, [g * edge for edge in edges[: 1 + _degree(i, directions)]], cut, d, pairs, directions)
+            if i == 0:
+                shares[0].add_(g)
+                continue
+            shares[1].addcmul_(cut[i], g)
+            if i > directions:
+                shares[2].addcmul_(product(cut, pairs[i - 1 - directions]), g)
+        for table, share in zip(tables, shares, strict=False):
+            d_weight[o].add_(torch.mul(table, share, out=spare).sum(-1))
 
 
 def _degree(i: int, directions: int) -> int:
@@ -100,14 +149,19 @@ def _degree(i: int, directions: int) -> int:
     return 0 if i == 0 else 1 if i <= directions else 2
 
 
-def _table(
-    i: int, tables: Sequence[Tensor], cut: Sequence[Tensor], pairs: Pairs, directions: int, out: Tensor
+def _combine(
+    i: int,
+    tables: Sequence[Tensor],
+    cut: Sequence[Tensor],
+    pairs: Pairs,
+    directions: int,
+    out: Tensor | None = None,
 ) -> Tensor:
-    """What stream i of the output multiplies the coefficients with."""
+    """Stream i of a function whose derivatives are `tables`."""
     if i == 0:
         return tables[0]
-    torch.mul(tables[1], cut[i], out=out)
-    return out if i <= directions else out.addcmul_(tables[2], _product(cut, pairs[i - 1 - directions]))
+    made = torch.mul(tables[1], cut[i], out=out)
+    return made if i <= directions else made.addcmul_(tables[2], product(cut, pairs[i - 1 - directions]))
 
 
 def _pull(
@@ -120,15 +174,7 @@ def _pull(
     d[0].addcmul_(sums[1], cut[i])
     if i > directions:
         entry = pairs[i - 1 - directions]
-        d[0].addcmul_(sums[2], _product(cut, entry))
+        d[0].addcmul_(sums[2], product(cut, entry))
         for a, b in entry:
             d[1 + a].addcmul_(sums[1], cut[1 + b])
             d[1 + b].addcmul_(sums[1], cut[1 + a])
-
-
-def _product(cut: Sequence[Tensor], entry: Sequence[tuple[int, int]]) -> Tensor:
-    """Σ t_a t_b."""
-    total = cut[1 + entry[0][0]] * cut[1 + entry[0][1]]
-    for a, b in entry[1:]:
-        total.addcmul_(cut[1 + a], cut[1 + b])
-    return total

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from kanop.kan.basis import Basis
 from kanop.kan.bspline import BSpline
 from kanop.kan.jet_contraction import contract_jet
+from kanop.kan.jet_elementwise import apply_jet
 from kanop.kan.linear import KANLinear
 from kanop.kan.network import KAN
 from kanop.kan.squash import identity, silu, tanh
@@ -132,7 +133,7 @@ def push(module: nn.Module, u: Jet) -> Jet:
     if isinstance(module, nn.Linear):
         return linear(u, module.weight, module.bias)
     if type(module) in ELEMENTWISE:
-        return elementwise(ELEMENTWISE[type(module)], u)
+        return _fixed(ELEMENTWISE[type(module)], u)
     check(
         hasattr(module, "push_jet"),
         f"a {type(module).__name__} is none of the modules that jets pass through (KAN, KANLinear, Linear, Sequential, "
@@ -150,18 +151,23 @@ def _kan_linear(layer: KANLinear, u: Jet) -> Jet:
     if layer.map.scale is not None:
         derivatives = [stream * layer.map.scale for stream in u.streams()[1:]]
         t = u.like([layer.map(u.value), *derivatives])
-    t = elementwise(layer.basis.squash, t)
+    t = _fixed(layer.basis.squash, t)
     streams = contract_jet(t.streams(), t.pairs, len(t.first), layer.weight, layer.basis)
     y = u.like(streams)
     if layer.base_weight is None:
         return y if layer.bias is None else y.like([y.value + layer.bias, *streams[1:]])
-    base = linear(elementwise(silu, u), layer.base_weight, layer.bias)
+    base = linear(_fixed(silu, u), layer.base_weight, layer.bias)
     return y.like([a + b for a, b in zip(streams, base.streams(), strict=True)])
 
 
 def linear(u: Jet, weight: Tensor, bias: Tensor | None = None) -> Jet:
     """The jet of W u + b."""
     return u.like([F.linear(s, weight, None if i else bias) for i, s in enumerate(u.streams())])
+
+
+def _fixed(f: Callable[..., Tensor], u: Jet) -> Jet:
+    """The same where f has no parameters, with less to keep for the backward pass."""
+    return u.like(apply_jet(f, u.streams(), u.pairs, len(u.first)))
 
 
 def elementwise(f: Callable[..., Tensor], u: Jet) -> Jet:

@@ -29,8 +29,11 @@ def tanh(x: Float[Tensor, "*n"], order: int = 0) -> Float[Tensor, "*n"]:
 
 
 def silu(x: Float[Tensor, "*n"], order: int = 0) -> Float[Tensor, "*n"]:
-    """x σ(x) with the logistic function σ, or its derivative of order 1 or 2."""
+    """x σ(x) with the logistic function σ, or its derivative of order up to 3: x σ^(r) + r σ^(r−1)."""
     if order == 0:
         return F.silu(x)
-    s = torch.sigmoid(x)
-    return s * (1 + x * (1 - s)) if order == 1 else s * (1 - s) * (2 + x * (1 - 2 * s))
+    logistic = torch.sigmoid(x)
+    values = [logistic, logistic * (1 - logistic)]
+    values.append(values[1] * (1 - 2 * logistic))
+    values.append(values[1] * (1 - 6 * values[1]))
+    return x * values[order] + order * values[order - 1]
