@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import kanop.kan
+from kanop.builder import build
 from kanop.kan import (
     Basis,
     BSpline,
@@ -24,6 +25,7 @@ from kanop.kan import (
 )
 from kanop.solvers import KanopError
 from kanop.testing import check_basis
+from kanop.training.describe import describe
 
 BASES = [
     BSpline(),
@@ -57,6 +59,14 @@ def names() -> list[str]:
 @pytest.mark.parametrize("basis", BASES, ids=names())
 def test_conforms(basis):
     check_basis(basis)
+
+
+@pytest.mark.parametrize("basis", BASES, ids=names())
+def test_a_description_rebuilds_it(basis):
+    again = build(describe(basis), trusted=False)
+    t = torch.linspace(-1, 1, 5)
+    for a, b in zip(again.functions(t), basis.functions(t), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_every_basis_is_tried():

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from kanop.builder import build
 from kanop.kan import Chebyshev, Fourier, GaussianRBF, jet
 from kanop.kan.activations import (
     DARUAN,
@@ -24,6 +25,7 @@ from kanop.kan.activations import (
     TropicalActivation,
 )
 from kanop.solvers import KanopError
+from kanop.training.describe import describe
 
 ACTIVATIONS = {
     "cauchy": Cauchy,
@@ -115,6 +117,15 @@ def test_precision_state_and_shapes(name):
     assert torch.equal(again(x), module(x))
     y.sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, *LAYERS])
+def test_a_description_rebuilds_it(name):
+    module = make(name, 4)
+    again = build(describe(module), trusted=False)
+    again.load_state_dict(module.state_dict())
+    x = torch.randn(3, 4)
+    assert torch.equal(again(x), module(x))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

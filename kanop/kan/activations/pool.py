@@ -58,12 +58,17 @@ class SelectablePool(Activation):
     def __init__(self, features: int, bases: Sequence[Basis]) -> None:
         super().__init__(features)
         check(len(bases) > 0, "a pool holds at least one basis")
-        self.bases = nn.ModuleList(bases)
+        self.pool = nn.ModuleList(bases)
         self.coefficients = nn.ParameterList(
             torch.randn(basis.size, features) / math.sqrt(basis.size * basis.moments[1].mean()) for basis in bases
         )
         self.weights = nn.Parameter(torch.full((len(bases), features), 1 / math.sqrt(len(bases))))
         self.register_buffer("mask", torch.ones(len(bases), features, dtype=torch.bool))
+
+    @property
+    def bases(self) -> tuple[Basis, ...]:
+        """The pool."""
+        return tuple(self.pool)  # type: ignore[arg-type]
 
     @property
     def phase(self) -> str:
@@ -93,7 +98,7 @@ class SelectablePool(Activation):
     def pruned(self) -> SelectablePool:
         """The same function without the bases that no feature keeps."""
         used = self.mask.any(1).nonzero().flatten().tolist()
-        smaller = SelectablePool(self.features, [self._basis(p) for p in used]).to(self.weights)
+        smaller = SelectablePool(self.features, [self.bases[p] for p in used]).to(self.weights)
         with torch.no_grad():
             for new, p in enumerate(used):
                 smaller.coefficients[new].copy_(self.coefficients[p])
@@ -101,13 +106,9 @@ class SelectablePool(Activation):
             smaller.mask.copy_(self.mask[used])
         return smaller
 
-    def _basis(self, p: int) -> Basis:
-        return self.bases[p]  # type: ignore[return-value]
-
     def _parts(self, x: Tensor) -> list[Tensor]:
         parts = []
-        for p, c in enumerate(self.coefficients):
-            basis = self._basis(p)
+        for basis, c in zip(self.bases, self.coefficients, strict=True):
             low, high = basis.domain
             t = x if not basis.bounded else low + (x - STANDARD[0]) * ((high - low) / (STANDARD[1] - STANDARD[0]))
             parts.append((basis.expand(t) * c).sum(-2))
