@@ -15,7 +15,7 @@ BASES = [Chebyshev(4), GaussianRBF(5, low=-1.0, high=1.0)]
 
 
 def double(layer):
-    return layer.to(torch.float64)
+    return layer.to(torch.float64).eval()
 
 
 @pytest.mark.parametrize("base", [True, False])

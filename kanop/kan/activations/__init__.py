@@ -1,6 +1,6 @@
-"""Learnable activations per node, not per edge: K functions of a feature never meet a matmul, so they cost little.
+"""Learnable activations per node, not per edge: the K functions of a feature never meet a matmul, so they cost little.
 
-The first group maps features to themselves, to stand between linear layers; the second holds layers of their own.
+An `Activation` maps features to themselves, to stand between linear layers; FAN, KAF and Siren are layers of their own.
 """
 
 from kanop.kan.activations.activation import Activation
