@@ -1,27 +1,45 @@
-"""`kanop verify equation=NAME`: the laws of an equation, one by one, and the order of every scheme on it."""
+"""`kanop verify equation=NAME`, or `operator=NAME`: its laws, one by one, and the order of every scheme on it."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kanop.solvers import Equation, Grid
+    from kanop.solvers import Equation, FieldSpec, Grid
     from kanop.testing import Convergence
 
 
 def verify(config: dict[str, Any]) -> None:
-    """Check one equation, ours or the user's, and draw its convergence; a broken law ends with its name."""
+    """Check one equation or one operator, ours or the user's; a broken law ends with its name."""
+    from kanop.config import choices
+    from kanop.solvers.errors import check
+
+    given = [name for name in ("equation", "operator") if config.get(name) is not None]
+    check(len(given) < 2, "verify takes equation=NAME or operator=NAME, got both")
+    check(
+        bool(given),
+        f"verify needs equation=NAME, one of {', '.join(sorted(_shipped()))}, or package.module.Class; "
+        f"or operator=NAME, one of {', '.join(choices('operator'))}, or +operator._target_=package.module.Class",
+    )
+    if given == ["operator"]:
+        verify_operator(config)
+    else:
+        verify_equation(config)
+
+
+def verify_equation(config: dict[str, Any]) -> None:
+    """Check an equation, and draw the convergence of the schemes on it."""
     from kanop.scripts.console import say, stage
     from kanop.solvers.errors import check
     from kanop.testing import check_equation, check_order, observed_order
 
     constants = config["constants"] or {}
     check(isinstance(constants, dict), f"constants are pairs, as constants={{nu: 0.1}}, got constants={constants}")
-    equation = make_equation(config["equation"], constants)
+    equation = make_equation(str(config["equation"]), constants)
     grid = _grid(equation, config["points"], config["lengths"])
     with stage(f"laws of {equation}"):
         check_equation(equation, grid, config["seed"])
@@ -38,16 +56,74 @@ def verify(config: dict[str, Any]) -> None:
     say(f"{type(equation).__name__} keeps every law")
 
 
-def make_equation(name: str | None, constants: dict[str, Any]) -> Equation:
+def verify_operator(config: dict[str, Any]) -> None:
+    """Check an operator on grids of 1 to 3 dimensions, or on the one that is given."""
+    from kanop.builder import check_tree
+    from kanop.scripts.console import say, stage
+    from kanop.solvers import KanopError
+    from kanop.solvers.errors import check
+    from kanop.testing import operator_laws
+
+    tree, specs = config["operator"], _specs(config)
+    check_tree(tree, trusted=True, where="operator", spec=specs[0])
+    name, tried, refusal = str(tree["_target_"]).rpartition(".")[2], 0, ""
+    for spec in specs:
+        where = f"{' × '.join(map(str, spec.grid.shape))} points, {', '.join(dict.fromkeys(spec.grid.boundaries))}"
+        try:
+            _factory(tree)(spec)
+        except KanopError as error:
+            refusal = str(error)
+            say(f"── {name} is not for {where}: {refusal}")
+            continue
+        with stage(f"laws of {name} on {where}"):
+            # Tracing takes many times as long as all else, and does not depend on the grid.
+            for law in operator_laws(_factory(tree), spec, compiled=config["compile"] and not tried):
+                say(f"   {'holds' if law.claimed else 'not claimed'}: {law.name}")
+        tried += 1
+    check(tried > 0, refusal)
+    say(f"{name} keeps every law that it claims")
+
+
+def _factory(tree: Mapping[str, Any]) -> Callable[[FieldSpec], Any]:
+    """Makes the operator of a configuration for any grid: `n_modes` as given, one number an axis, where they fit."""
+    from kanop.builder import build
+
+    def make(spec: FieldSpec) -> Any:
+        arguments, modes = dict(tree), tree.get("n_modes")
+        if isinstance(modes, list) and modes:
+            each = (modes * spec.grid.ndim)[: spec.grid.ndim]
+            arguments["n_modes"] = [min(m, n) for m, n in zip(each, spec.grid.shape, strict=True)]
+        return build(arguments, trusted=True, spec=spec)
+
+    return make
+
+
+def _specs(config: Mapping[str, Any]) -> list[FieldSpec]:
+    from kanop.solvers import FieldSpec, Grid
+
+    if config["points"]:
+        grids = [Grid(config["points"], config["lengths"], config["boundaries"] or "periodic")]
+    else:
+        walls = config["boundaries"] or ("periodic", "dirichlet")
+        grids = [Grid(shape) for shape in ((32,), (16, 12), (8, 6, 8))] + [Grid((12, 16), None, walls)]
+    return [FieldSpec(grid, ["u", "v"], ["a"]) for grid in grids]
+
+
+def _shipped() -> dict[str, type]:
+    """Names of the equations that ship: their modules' and their classes', in small letters."""
+    from kanop import solvers
+
+    classes = [found for n in solvers.__all__ if _concrete(found := getattr(solvers, n), solvers.Equation)]
+    named = {cls.__module__.rpartition(".")[2].replace("_", ""): cls for cls in classes}
+    return named | {cls.__name__.lower(): cls for cls in classes}
+
+
+def make_equation(name: str, constants: dict[str, Any]) -> Equation:
     """The equation of a class of kanop.solvers or of its module (kdv), whatever the case, or of a dotted path."""
     from kanop import solvers
     from kanop.solvers.errors import check, nearest
 
-    classes = [found for n in solvers.__all__ if _concrete(found := getattr(solvers, n), solvers.Equation)]
-    shipped = {cls.__module__.rpartition(".")[2].replace("_", ""): cls for cls in classes}
-    shipped |= {cls.__name__.lower(): cls for cls in classes}
-    check(name is not None, f"verify needs equation=NAME, one of {', '.join(sorted(shipped))}, or package.module.Class")
-    name = str(name)
+    shipped = _shipped()
     if "." in name:
         found = _imported(name)
         check(_concrete(found, solvers.Equation), f"equation={name} is no subclass of kanop.solvers.Equation")

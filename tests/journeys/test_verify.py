@@ -1,4 +1,4 @@
-"""`kanop verify`: shipped equations and a user's own, right and wrong."""
+"""`kanop verify`: shipped equations and operators and a user's own, right and wrong."""
 
 from __future__ import annotations
 
@@ -18,11 +18,27 @@ class Mine(Burgers):
         return self.factor * super().nonlinear(u_hat, grid, t)
 """
 
+OPERATOR = """
+from kanop.operators import FNO
+from torch import nn
+
+class Mine(nn.Module):
+    shift_equivariance = 1
+
+    def __init__(self, spec, width: int = 6, position: bool = False):
+        super().__init__()
+        self.inner = FNO(spec, [4] * spec.grid.ndim, width, n_layers=1, position=position)
+
+    def forward(self, u):
+        return self.inner(u)
+"""
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_equations.py").write_text(OWN)
+    (tmp_path / "my_operators.py").write_text(OPERATOR)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
@@ -44,10 +60,51 @@ def test_a_users_equation_is_found_and_its_error_is_named(folder, capsys):
     assert "residual vanishes where linear + nonlinear does" in capsys.readouterr().err
 
 
+# Tracing meets the run-time type checks of the tests, which no user has.
+QUICK = ["operator.hidden_channels=6", "compile=false"]
+
+
+def test_a_shipped_operator_keeps_its_laws_in_one_to_three_dimensions(folder, capsys):
+    main(["verify", "operator=fno", "operator.n_layers=1", *QUICK])
+    out = capsys.readouterr().out
+    for where in ("32 points", "16 × 12 points", "8 × 6 × 8 points", "12 × 16 points, periodic, dirichlet"):
+        assert f"laws of FNO on {where}" in out
+    assert out.count("holds: 30 steps halve the loss on 4 samples") == 4
+    assert out.rstrip().endswith("FNO keeps every law that it claims")
+
+
+def test_the_grid_of_an_operator_can_be_chosen(folder, capsys):
+    main(["verify", "operator=fno", "points=[16,8]", "boundaries=[neumann,periodic]", *QUICK])
+    out = capsys.readouterr().out
+    assert out.count("── laws of") == 1
+    assert "laws of FNO on 16 × 8 points, neumann, periodic" in out
+    assert "not claimed: commutes with shifts along periodic axes" in out
+
+
+def test_a_users_operator_is_found_and_the_law_that_it_breaks_is_named(folder, capsys):
+    words = ["verify", "+operator._target_=my_operators.Mine", "points=[24]", "compile=false"]
+    main([*words, "+operator.width=8"])
+    out = capsys.readouterr().out
+    assert "holds: commutes with shifts by 1 points along periodic axes" in out
+    assert "Mine keeps every law that it claims" in out
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "+operator.position=true"])
+    assert stop.value.code == 2
+    assert "it should commute with shifts by 1 points along axis 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "verify needs equation=NAME"),
+        ([], "or operator=NAME, one of codano, "),
+        (["equation=burgers", "operator=fno"], "got both"),
+        (["operator=fmo"], "unknown operator 'fmo'; did you mean 'fno'"),
+        (["operator=fno", "operator.modes=3"], "did you mean operator.n_modes"),
+        (["operator=fno", "operator.hidden_channels=0"], "hidden_channels is at least 2, got 0"),
+        (["operator=codano", "points=[16]"], "CODANO works on 2 or 3 axes, got 1"),
+        (["+operator._target_=nowhere.Mine"], "names no module that can be imported"),
+        (["+operator._target_=my_operators.Mine", "+operator.size=3"], "unknown argument of Mine 'size'"),
         (["equation=navier_stokes"], "NavierStokes2D needs constants={nu: …}"),
         (["equation=burgerz"], "did you mean"),
         (["equation=burgers"], "Burgers needs constants={nu: …}"),
