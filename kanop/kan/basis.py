@@ -67,12 +67,14 @@ class Basis(nn.Module, ABC):
     ) -> Float[Tensor, "r k *n"]:
         """The derivatives of all these orders in one array, outside the reach of autograd."""
         out = t.new_empty(len(orders), self.size, *t.shape) if out is None else out
-        if self.fill is not None:
-            self.fill(t, orders, out)
-            return out
-        for place, order in zip(out, orders, strict=True):
-            for row, values in zip(place, self.functions(t, order), strict=True):
-                row.copy_(values)
+        # Functions are made in the precision of t, whatever autocast would have for a matmul.
+        with torch.autocast(t.device.type, enabled=False):
+            if self.fill is not None:
+                self.fill(t, orders, out)
+                return out
+            for place, order in zip(out, orders, strict=True):
+                for row, values in zip(place, self.functions(t, order), strict=True):
+                    row.copy_(values)
         return out
 
     @property

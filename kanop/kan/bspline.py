@@ -52,12 +52,14 @@ class BSpline(Basis):
         check(low < high, f"an interval is (low, high) with low the smaller, got low={low:g} and high={high:g}")
         self.cells, self.degree, self.low, self.high = cells, degree, low, high
         self.size, self.smoothness, self.domain = cells + degree, degree - 1, (low, high)
+        # A compiler cannot look into a cache: what it needs is at hand.
+        self._values = _pieces(degree, self._rate, 0)
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """The B-splines, or their derivatives."""
         cell, u, below, above = self._local(t)
         active = []
-        for *coefficients, left, right in _pieces(self.degree, self._rate, order):
+        for *coefficients, left, right in _pieces(self.degree, self._rate, order) if order else self._values:
             value = torch.full_like(u, coefficients[-1])
             for c in reversed(coefficients[:-1]):
                 value = value * u + c

@@ -64,7 +64,7 @@ class Jet:
 def jet(
     model: nn.Module,
     x: Float[Tensor, "*n i"],
-    first: Sequence[int | Float[Tensor, " i"]] = (),
+    first: Sequence[int | Tensor] = (),
     second: Sequence[Sequence[Any]] = (),
 ) -> Jet:
     r"""The model's values at x, with derivatives along directions: exact, by the chain rule carried forward.
