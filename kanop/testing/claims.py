@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -93,8 +94,11 @@ def check_compiled(operator: nn.Module, spec: FieldSpec, tolerance: float) -> No
     u = _noise(spec, 2)
     plain, traced = copy.deepcopy(operator), copy.deepcopy(operator)
     try:
-        v = torch.compile(traced, backend="aot_eager")(u)
-        v.square().mean().backward()
+        # Tracing remarks on every cached function that it looks through.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            v = torch.compile(traced, backend="aot_eager")(u)
+            v.square().mean().backward()
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else ""
         raise KanopError(

@@ -35,6 +35,23 @@ def test_zeros_leave_a_jump_and_every_order_adds_a_derivative():
         assert decay(order) == pytest.approx(order + 1, abs=0.5)
 
 
+def derivative_error(order, n):
+    x = Grid((n,), boundaries="neumann").points[0]
+    exact = torch.exp(x) + 5 * torch.cos(5 * x) + 3 * x**2
+    v = Continuation(0.5, order).extend(smooth(n)[None, None], ["neumann"])
+    k = 2j * torch.pi * torch.fft.rfftfreq(v.shape[-1], 1 / n)
+    derivative = torch.fft.irfft(k * torch.fft.rfft(v), n=v.shape[-1])[0, 0, :n]
+    return float((derivative - exact).abs().max() / exact.abs().max())
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_a_fourier_derivative_up_to_the_walls_converges_with_order_minus_one(order):
+    """With a strip of zeros it does not converge at all."""
+    rate = math.log2(derivative_error(order, 128) / derivative_error(order, 256))
+    assert rate == pytest.approx(order - 1, abs=0.25)
+    assert derivative_error(0, 256) > derivative_error(0, 128) > 1
+
+
 def test_a_strip_of_order_d_is_the_hermite_interpolant_in_the_limit():
     """Between f = 0 and f = x the C¹ strip of unit length is the cubic with the end values and slopes."""
     n = 4000

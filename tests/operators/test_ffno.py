@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from kanop.layers import Continuation
-from kanop.operators import FFNO, Emulator, Normaliser
+from kanop.operators import FFNO, FNO, Emulator, Normaliser
 from kanop.solvers import FieldSpec, Grid, KanopError
 from kanop.training import export, load
 
@@ -82,9 +82,10 @@ def test_sharing_keeps_one_convolution():
     assert count[1] - count[0] == 5 * per_layer
 
 
-def test_a_continuation_is_kept_by_a_run(tmp_path):
+@pytest.mark.parametrize("cls", [FFNO, FNO])
+def test_a_continuation_is_kept_by_a_run(cls, tmp_path):
     spec = FieldSpec(Grid((12, 10), boundaries=("dirichlet", "periodic")), ["u"])
-    operator = FFNO(spec, (6, 6), 4, padding=Continuation(0.5, 3))
+    operator = cls(spec, (6, 6), 4, padding=Continuation(0.5, 3))
     model = Emulator(operator, spec, Normaliser([0.0], [1.0]), Normaliser([0.0], [1.0])).eval()
     export(tmp_path, model)
     again = load(tmp_path)
