@@ -54,10 +54,12 @@ class Hermite(Basis):
         check(reach > 0, f"reach is positive, got {reach}")
         self.degree, self.reach, self.size = degree, float(reach), degree
         self.squash = partial(bounded, reach=self.reach)
+        # A compiler cannot look into a cache: what it needs is at hand.
+        self._values = _steps(degree, 0)
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """√(n!/(n−r)!) He_{n−r}(t)/√(n−r)!, by the recurrence of the latter."""
-        return evaluate(t, self.degree, order, _steps(self.degree, order))
+        return evaluate(t, self.degree, order, _steps(self.degree, order) if order else self._values)
 
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
         """The same in place."""

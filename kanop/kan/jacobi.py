@@ -58,10 +58,13 @@ class Jacobi(Basis):
             f"alpha and beta are above −1, or the weight (1 − t)^α (1 + t)^β has no integral; got {alpha} and {beta}",
         )
         self.degree, self.alpha, self.beta, self.size = degree, float(alpha), float(beta), degree
+        # A compiler cannot look into a cache: what it needs is at hand.
+        self._values = jacobi_steps(degree, self.alpha, self.beta, 0)
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """By the three-term recurrence of the derivatives."""
-        return evaluate(t, self.degree, order, jacobi_steps(self.degree, self.alpha, self.beta, order))
+        steps = jacobi_steps(self.degree, self.alpha, self.beta, order) if order else self._values
+        return evaluate(t, self.degree, order, steps)
 
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
         """The same in place."""

@@ -47,10 +47,12 @@ class Legendre(Basis):
         super().__init__()
         check(degree >= 1, f"a Legendre basis has at least degree 1, got degree={degree}")
         self.degree = self.size = degree
+        # A compiler cannot look into a cache: what it needs is at hand.
+        self._values = jacobi_steps(degree, 0.0, 0.0, 0)
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """By the three-term recurrence of the derivatives."""
-        return evaluate(t, self.degree, order, jacobi_steps(self.degree, 0.0, 0.0, order))
+        return evaluate(t, self.degree, order, jacobi_steps(self.degree, 0.0, 0.0, order) if order else self._values)
 
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
         """The same in place."""

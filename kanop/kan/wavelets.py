@@ -73,7 +73,8 @@ class Wavelet(Basis):
         """The translations τ_m."""
         if self.translations == 1:
             return [(self.low + self.high) / 2]
-        return torch.linspace(self.low, self.high, self.translations, dtype=torch.float64).tolist()
+        gap = (self.high - self.low) / (self.translations - 1)
+        return [self.low + m * gap for m in range(self.translations)]
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """All translations of the first dilation, then of the next."""
