@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -67,6 +69,26 @@ def test_a_description_rebuilds_it(basis):
     t = torch.linspace(-1, 1, 5)
     for a, b in zip(again.functions(t), basis.functions(t), strict=True):
         assert torch.equal(a, b)
+
+
+COMPILE = """
+import runpy, sys, torch
+from kanop.kan import KANLinear
+for basis in runpy.run_path(sys.argv[1])["BASES"]:
+    torch.compiler.reset()
+    layer, x = KANLinear(3, 2, basis), torch.randn(5, 3, requires_grad=True)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    ours, theirs = (torch.autograd.grad(f(x).square().sum(), [x, *layer.parameters()]) for f in (layer, compiled))
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5, msg=lambda text: f"{basis}: {text}")
+"""
+
+
+@pytest.mark.slow
+def test_every_layer_compiles_in_one_graph():
+    """In a process of its own: the checks of shapes that tests switch on cannot be compiled."""
+    done = subprocess.run([sys.executable, "-c", COMPILE, __file__], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_basis_is_tried():
