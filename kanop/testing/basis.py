@@ -119,9 +119,9 @@ def _check_derivative(basis: Basis, edges: Tensor, order: int) -> None:
 
 
 def _check_smoothness(basis: Basis, edges: Tensor) -> None:
-    for order in range(HIGHEST + 2):
-        if order > basis.smoothness + 1:
-            break
+    # Beyond the third order an analytic basis need not go.
+    last = HIGHEST if math.isinf(basis.smoothness) else min(int(basis.smoothness), HIGHEST) + 1
+    for order in range(last + 1):
         jump, where = _largest_jump(basis, edges, order)
         if order <= basis.smoothness:
             law = f"smoothness = {basis.smoothness}, but the derivatives of order {order} jump"
