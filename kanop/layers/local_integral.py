@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kanop.kan import KAN, Basis
+from kanop.layers.continuation import restrict
 from kanop.layers.neighbours import neighbours
 from kanop.layers.position_kan import PositionKAN
 from kanop.solvers import Grid
@@ -18,10 +20,12 @@ from kanop.solvers.errors import check
 __all__ = ["LocalIntegral"]
 
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+# Points of a kernel up to which its own sum beats FFTs, measured on CPU.
+DIRECT = 64
 
 
 class LocalIntegral(nn.Module):
-    r"""v(x) = ρ^{−d} ∫_{|x−y|<ρ} κ(x, y) u(y) dy,  κ_oi(x, y) = ω(|x−y|/ρ) Σ_s W_soi a_s(x) ψ_s(x − y):  ψ and a KANs.
+    r"""v(x) = ρ^{−d} ∫_{|x−y|<ρ} κ(x, y) u(y) dy,  κ(x, y) = ω(|x−y|/ρ) Σ_qs a_q(x) W_qs ψ_s(x − y):  a and ψ KANs.
 
     ω(s) = exp(−s²/(1 − s²)) takes the kernel to zero smoothly, so that the sum over the points of a periodic grid
     converges faster than any power of the spacing. Without a, the kernel depends on x − y alone.
@@ -33,12 +37,12 @@ class LocalIntegral(nn.Module):
     basis : univariate functions of ψ and a; ψ is a sum of functions of each component of x − y and of |x − y|²,
         whose smoothness at x = y it keeps
     radius : ρ, in the unit of length of the grid; at most half of a periodic side
-    functions : number of terms s, at least 1 (default 8)
-    variable : κ(x, y) (True), or κ(x − y) (default)
+    functions : number of ψ, at least 1 (default 8)
+    variable : number of a, for a kernel κ(x, y); 0 (default): κ(x − y)
 
     Shapes
     ------
-    weight (o, i, s); forward (b, i, *x) → (b, o, *x) on a grid over the box; on_points: any points
+    weight (q, o, i, s); forward (b, i, *x) → (b, o, *x) on a grid over the box; on_points: any points
 
     Raises
     ------
@@ -64,19 +68,20 @@ class LocalIntegral(nn.Module):
         basis: Basis,
         radius: float,
         functions: int = 8,
-        variable: bool = False,
+        variable: int = 0,
     ) -> None:
         super().__init__()
         check(functions >= 1, f"a kernel is a sum of at least one function, got functions={functions}")
+        check(variable >= 0, f"variable counts functions of x, so it is at least 0, got {variable}")
         sides = [length for length, kind in zip(grid.lengths, grid.boundaries, strict=True) if kind == "periodic"]
         limit = min(sides, default=math.inf) / 2
         check(0 < radius <= limit, f"radius is positive and at most half of a periodic side, {limit:g}; got {radius:g}")
-        self.in_channels, self.out_channels, self.functions, self.radius = in_channels, out_channels, functions, radius
-        self.box = grid
+        self.in_channels, self.out_channels, self.radius, self.box = in_channels, out_channels, radius, grid
         self.kan = KAN([1 if grid.ndim == 1 else grid.ndim + 1, functions], basis, base=False)
-        self.position = PositionKAN(grid, functions, basis, mean=1.0, spread=0.3) if variable else None
-        std = math.sqrt(2 / (in_channels + out_channels) / functions)
-        self.weight = nn.Parameter(std * torch.randn(out_channels, in_channels, functions))
+        self.position = PositionKAN(grid, variable, basis) if variable else None
+        terms = max(1, variable)
+        std = math.sqrt(2 / (in_channels + out_channels) / (functions * terms))
+        self.weight = nn.Parameter(std * torch.randn(terms, out_channels, in_channels, functions))
 
     def kernel(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n s"]:
         """ρ^{−d} ω ψ_s at the displacements z = x − y; zero from the radius on."""
@@ -99,18 +104,11 @@ class LocalIntegral(nn.Module):
             h * torch.arange(-r, r + 1, dtype=u.dtype, device=u.device)
             for r, h in zip(reach, grid.spacing, strict=True)
         ]
-        # A convolution of torch reads u(x + m), hence y = x + m and x − y = −m.
-        z = -torch.stack(torch.meshgrid(*offsets, indexing="ij"), -1)
+        z = torch.stack(torch.meshgrid(*offsets, indexing="ij"), -1)
         stencil = self.kernel(z).movedim(-1, 0) * math.prod(grid.spacing)
-        groups = stencil.unsqueeze(1).repeat(self.in_channels, *[1] * (grid.ndim + 1))
-        for axis, (r, kind) in enumerate(zip(reach, self.box.boundaries, strict=True)):
-            pads = [0, 0] * (grid.ndim - 1 - axis) + [r, r] + [0, 0] * axis
-            u = F.pad(u, pads, mode="circular" if kind == "periodic" else "constant")
-        w = CONVOLUTIONS[grid.ndim](u, groups, groups=self.in_channels)
-        w = w.unflatten(1, (self.in_channels, self.functions))
-        if self.position is not None:
-            w = w * self.position(grid)
-        return torch.einsum("bis...,ois->bo...", w, self.weight)
+        convolve = self._by_sums if stencil[0].numel() <= DIRECT else self._by_fft
+        w = convolve(u, stencil, reach).unflatten(1, (-1, self.out_channels))
+        return w[:, 0] if self.position is None else (w * self.position(grid)[:, None]).sum(1)
 
     def on_points(
         self,
@@ -126,9 +124,31 @@ class LocalIntegral(nn.Module):
         # One function at a time: all at once would hold a field of (pairs, channels, functions).
         sums = [near.new_zeros(len(queries), near.shape[1]).index_add(0, pairs.to, k[:, None] * near) for k in kernel.T]
         w = torch.stack(sums, -1).unflatten(1, (len(u), self.in_channels))
-        if self.position is not None:
-            w = w * self.position.at(queries)[:, None, None]
-        return torch.einsum("mbis,ois->bom", w, self.weight)
+        w = torch.einsum("mbis,qois->bqom", w, self.weight)
+        return w[:, 0] if self.position is None else (w * self.position.at(queries).T[:, None]).sum(1)
+
+    def _by_sums(self, u: Tensor, stencil: Float[Tensor, "s *r"], reach: Sequence[int]) -> Float[Tensor, "b qo *x"]:
+        d = len(reach)
+        for axis, (r, kind) in enumerate(zip(reach, self.box.boundaries, strict=True)):
+            pads = [0, 0] * (d - 1 - axis) + [r, r] + [0, 0] * axis
+            u = F.pad(u, pads, mode="circular" if kind == "periodic" else "constant")
+        # A convolution of torch reads u(x + m), hence y = x + m and x − y = −m.
+        kernels = torch.einsum("qois,s...->qoi...", self.weight, stencil.flip(list(range(1, d + 1))))
+        return CONVOLUTIONS[d](u, kernels.flatten(0, 1))
+
+    def _by_fft(self, u: Tensor, stencil: Float[Tensor, "s *r"], reach: Sequence[int]) -> Float[Tensor, "b qo *x"]:
+        sizes = u.shape[2:]
+        walls = [kind != "periodic" for kind in self.box.boundaries]
+        # Behind a wall there are zeros as far as the kernel reaches, and at least its own length.
+        extended = [max(n, r + 1) + r if wall else n for n, r, wall in zip(sizes, reach, walls, strict=True)]
+        axes = list(range(-len(sizes), 0))
+        room = [n - 2 * r - 1 for n, r in zip(extended, reach, strict=True)]
+        psi = F.pad(stencil, [q for extra in reversed(room) for q in (0, extra)]).roll([-r for r in reach], axes)
+        psi_hat = torch.fft.rfftn(psi, dim=axes)
+        u_hat = torch.fft.rfftn(u, s=extended, dim=axes)
+        kernels = torch.einsum("qois,s...->...qoi", self.weight.to(psi_hat.dtype), psi_hat).flatten(-3, -2)
+        product = torch.einsum("...oi,bi...->bo...", kernels, u_hat)
+        return restrict(torch.fft.irfftn(product, s=extended, dim=axes), sizes)
 
     def _reach(self, grid: Grid) -> list[int]:
         """Points within the radius along each axis."""
@@ -137,4 +157,8 @@ class LocalIntegral(nn.Module):
             f"points have no neighbour within radius {self.radius:g} on a grid of spacing {max(grid.spacing):.4g}; "
             f"take a finer grid, or a radius of several spacings",
         )
-        return [math.floor(self.radius / h) for h in grid.spacing]
+        # A kernel that reaches half way round a circle is zero there: an even circle's far point need not come twice.
+        return [
+            math.floor(self.radius / h) if kind != "periodic" else min(math.floor(self.radius / h), (n - 1) // 2)
+            for n, h, kind in zip(grid.shape, grid.spacing, self.box.boundaries, strict=True)
+        ]

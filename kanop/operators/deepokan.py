@@ -18,6 +18,9 @@ from kanop.solvers.errors import check
 
 __all__ = ["DeepOKAN"]
 
+# [−1, 1] with a margin, so that a map which is learnt does not at once push its ends out of the domain.
+UNIT = (-1.25, 1.25)
+
 
 class DeepOKAN(nn.Module):
     r"""G(u)_o(y) = p^{−1/2} Σ_{k ≤ p} b_{ok}(u) t_k(y) + c_o: branch b and trunk t are KANs, with tanh between layers.
@@ -55,6 +58,8 @@ class DeepOKAN(nn.Module):
     (torch.Size([2, 1, 32]), torch.Size([2, 1, 77]))
     """
 
+    resolution_tolerance = 1e-4
+
     def __init__(
         self,
         spec: FieldSpec,
@@ -76,9 +81,9 @@ class DeepOKAN(nn.Module):
         inner = [hidden_channels] * (n_layers - 1)
         seen = spec.in_channels * math.prod(self.sensors)
         features = sum(2 if kind == "periodic" else 1 for kind in spec.grid.boundaries)
-        # Normalised fields within two standard deviations; points in [−1, 1].
+        # Normalised fields, within two standard deviations.
         self.branch = _network([seen, *inner, spec.out_channels * n_basis], self.basis, (-2.0, 2.0))
-        self.trunk = _network([features, *inner, n_basis], self.basis, (-1.0, 1.0))
+        self.trunk = _network([features, *inner, n_basis], self.basis, UNIT)
         self.bias = nn.Parameter(torch.zeros(spec.out_channels))
 
     def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:
@@ -96,6 +101,6 @@ def _network(sizes: Sequence[int], basis: Basis, interval: tuple[float, float]) 
     layers: list[nn.Module] = []
     for i, o in pairwise(sizes):
         layers += [nn.Tanh()] if layers else []
-        within = (-1.0, 1.0) if layers else interval
+        within = UNIT if layers else interval
         layers.append(KANLinear(i, o, basis, base=False, interval=within, trainable_map=True))
     return nn.Sequential(*layers)

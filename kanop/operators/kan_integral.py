@@ -21,9 +21,9 @@ SPACINGS = 3
 class KANIntegral(nn.Module):
     r"""G = Q ∘ B_L ∘ … ∘ B_1 ∘ P,  B(v) = σ(M σ(W v + K v) + g ⊙ v),  K v(x) = ∫ κ(x, y) v(y) dy,  κ made of KANs.
 
-    κ = Σ_r a_r(x) W_r b_r(y) + Σ_s W_s a_s(x) ψ_s(x − y): a `LowRankIntegral` over the whole box and a `LocalIntegral`
-    of short reach, both O(N). Walls are where the integrals end: nothing is padded and nothing wraps round. It is an
-    FNO where a and b are waves and there is no local part.
+    κ = Σ_r a_r(x) W_r b_r(y) + Σ_qs a_q(x) W_qs ψ_s(x − y): a `LowRankIntegral` over the whole box and a
+    `LocalIntegral` of short reach. Walls are where the integrals end: nothing is padded and nothing wraps round. It is
+    an FNO where a and b are waves and there is no local part.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class KANIntegral(nn.Module):
     rank : terms of the kernel over the whole box (default 32); 0: no such kernel
     radius : reach of the local kernel, in the unit of length of the grid; None (default): 3 spacings of the data's
         grid, or half of a shorter periodic side; 0: no local kernel
-    variable : a local kernel κ(x, y) (default), or κ(x − y)
+    variable : functions of x in a local kernel κ(x, y) (default 2); 0: κ(x − y)
     hidden_channels : width of the blocks (default 64)
     n_layers : number of blocks (default 4)
     position : append the coordinates in [0, 1) to the input (default)
@@ -58,13 +58,15 @@ class KANIntegral(nn.Module):
     (torch.Size([2, 1, 64]), torch.Size([2, 1, 100]))
     """
 
+    resolution_tolerance = 5e-2  # of the sum over a grid of few points
+
     def __init__(
         self,
         spec: FieldSpec,
         basis: Basis | None = None,
         rank: int = 32,
         radius: float | None = None,
-        variable: bool = True,
+        variable: int = 2,
         hidden_channels: int = 64,
         n_layers: int = 4,
         position: bool = True,
@@ -96,7 +98,7 @@ class Kernels(nn.Module):
     """K v = ∫ (κ_far + κ_near)(x, y) v(y) dy, either of which may be missing."""
 
     def __init__(
-        self, channels: int, grid: Grid, basis: Basis, rank: int, radius: float, variable: bool
+        self, channels: int, grid: Grid, basis: Basis, rank: int, radius: float, variable: int
     ) -> None:  # fmt: skip
         super().__init__()
         c = channels

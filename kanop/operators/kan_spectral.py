@@ -60,6 +60,8 @@ class KANSpectral(nn.Module):
     (torch.Size([2, 1, 64]), torch.Size([2, 1, 100]))
     """
 
+    resolution_tolerance = 2e-2  # of what GELU adds beyond the modes of a grid of few points
+
     def __init__(
         self,
         spec: FieldSpec,

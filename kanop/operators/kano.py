@@ -80,6 +80,11 @@ class KANO(nn.Module):
         self.blocks = nn.ModuleList(Block(c, spec.grid, self.basis, rank, symbol, nonlinear) for _ in range(n_layers))
         self.projection = _pointwise(c, spec.out_channels, self.basis, nonlinear)
 
+    @property
+    def resolution_tolerance(self) -> float:
+        """What a smooth field's output differs by on a finer grid; 0: no claim, as KANs make harmonics of any order."""
+        return 0.0 if self.nonlinear else 1e-5
+
     def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:
         """Apply the operator to a batch of inputs."""
         check_input(u, self.spec, "KANO")

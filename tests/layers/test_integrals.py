@@ -21,6 +21,12 @@ BOXES = [
 ]
 
 
+@pytest.fixture(params=[0, 10**6], ids=["by_fft", "by_sums"])
+def way(request, monkeypatch):
+    """Either of the two ways of convolving, whatever the size of the kernel."""
+    monkeypatch.setattr("kanop.layers.local_integral.DIRECT", request.param)
+
+
 def waves(layer, pairs):
     """Set the factors on the circle to single waves: `pairs` holds (a, b) by their index among cos, …, sin, …, 1."""
     for kan, which in ((layer.outer, 0), (layer.inner, 1)):
@@ -75,7 +81,7 @@ def integral_layer(kind, box):
     if kind == "low_rank":
         return LowRankIntegral(1, 1, box, Chebyshev(4), 4).double().requires_grad_(False)
     variable = kind == "local_variable"
-    return LocalIntegral(1, 1, box, Chebyshev(4), 0.4, 3, variable).double().requires_grad_(False)
+    return LocalIntegral(1, 1, box, Chebyshev(4), 0.4, 3, 2 * variable).double().requires_grad_(False)
 
 
 @pytest.mark.parametrize("kind", ["low_rank", "local", "local_variable"])
@@ -100,11 +106,11 @@ def test_converges_to_the_integral_at_the_order_of_the_sum(kind, boundary, order
 
 @pytest.mark.parametrize("box", BOXES, ids=lambda box: "-".join(box.boundaries))
 @pytest.mark.parametrize("kind", ["low_rank", "local", "local_variable"])
-def test_a_grid_is_a_set_of_points(kind, box):
+def test_a_grid_is_a_set_of_points(kind, box, way):
     layer = {
         "low_rank": lambda: LowRankIntegral(2, 3, box, Chebyshev(4), 4),
         "local": lambda: LocalIntegral(2, 3, box, Chebyshev(4), 0.45, 3),
-        "local_variable": lambda: LocalIntegral(2, 3, box, Chebyshev(4), 0.45, 3, variable=True),
+        "local_variable": lambda: LocalIntegral(2, 3, box, Chebyshev(4), 0.45, 3, variable=2),
     }[kind]().double()
     u = torch.randn(2, 2, *box.shape, dtype=F64)
     x = torch.stack(box.mesh(), -1).flatten(0, -2)
@@ -116,14 +122,15 @@ def test_a_grid_is_a_set_of_points(kind, box):
 
 
 @pytest.mark.parametrize("shape", [(20,), (12, 9), (6, 7, 8)])
-def test_on_a_torus_it_is_the_convolution_by_fft(shape):
+@pytest.mark.parametrize("radius", [0.4, 0.5])
+def test_on_a_torus_it_is_the_convolution_by_fft(shape, radius, way):
     grid = Grid(shape)
-    layer = LocalIntegral(2, 3, grid, Chebyshev(4), 0.4, 3).double()
+    layer = LocalIntegral(2, 3, grid, Chebyshev(4), radius, 3).double()
     u = torch.randn(2, 2, *shape, dtype=F64)
     # The kernel at the displacement of every point from the corner, the short way round.
     x = torch.stack(grid.mesh(), -1)
     z = x - (x >= 0.5).to(F64)
-    kernel = torch.einsum("...s,ois->oi...", layer.kernel(z), layer.weight)
+    kernel = torch.einsum("...s,ois->oi...", layer.kernel(z), layer.weight[0])
     axes = list(range(2, 2 + len(shape)))
     product = torch.einsum("oi...,bi...->bo...", torch.fft.fftn(kernel, dim=axes), torch.fft.fftn(u, dim=axes))
     want = torch.fft.ifftn(product, dim=axes).real / math.prod(shape)
@@ -203,7 +210,7 @@ def test_the_unit_of_length_does_not_matter(shape):
     metres, millimetres = Grid(shape), Grid(shape, lengths=[1000.0] * len(shape))
     u = torch.randn(2, 1, *shape, dtype=F64)
     for make in (lambda box, s: LowRankIntegral(1, 1, box, Chebyshev(4)),
-                 lambda box, s: LocalIntegral(1, 1, box, Chebyshev(4), 0.3 * s, variable=True)):  # fmt: skip
+                 lambda box, s: LocalIntegral(1, 1, box, Chebyshev(4), 0.3 * s, variable=2)):  # fmt: skip
         one, other = make(metres, 1).double(), make(millimetres, 1000).double()
         other.load_state_dict(one.state_dict())
         assert torch.allclose(one(u, metres), other(u, millimetres), atol=1e-12)

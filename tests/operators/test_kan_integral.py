@@ -41,7 +41,7 @@ def test_commutes_with_translations_where_its_kernel_is_one_of_differences(shape
     spec = FieldSpec(Grid(shape), ["u"])
     u = torch.randn(2, 1, *shape, dtype=F64)
     shifts, axes = (5, 3, 2)[: len(shape)], list(range(2, 2 + len(shape)))
-    for rank, variable, free in ((0, False, True), (0, True, False), (3, False, False)):
+    for rank, variable, free in ((0, 0, True), (0, 2, False), (3, 0, False)):
         model = KANIntegral(spec, Chebyshev(4), rank, 0.4, variable, 4, 2, position=False).double()
         assert torch.allclose(model(u.roll(shifts, axes)), model(u).roll(shifts, axes), atol=1e-12) == free
         assert model.shift_equivariance == free
@@ -52,7 +52,7 @@ def test_one_function_at_every_resolution(kinds, order):
     """The difference from a fine grid falls with the order of the sum."""
     torch.manual_seed(0)
     spec = FieldSpec(Grid((27, 27), boundaries=kinds), ["u"])
-    model = KANIntegral(spec, Chebyshev(4), 4, 0.3, True, 4, 2, position=False).double().requires_grad_(False)
+    model = KANIntegral(spec, Chebyshev(4), 4, 0.3, 2, 4, 2, position=False).double().requires_grad_(False)
     wave = Grid((3, 3), boundaries=kinds).resample(torch.randn(1, 1, 3, 3, dtype=F64), (135, 135))
 
     def at(n):
@@ -90,6 +90,7 @@ def test_a_radius_that_is_not_given_is_three_spacings_of_the_data():
     ("kwargs", "message"),
     [
         ({"rank": -1}, "rank"),
+        ({"variable": -1}, "variable counts"),
         ({"rank": 0, "radius": 0.0}, "leave no kernel"),
         ({"radius": 0.6}, "at most half of a periodic side, 0.5; got 0.6"),
         ({"n_layers": 0}, "n_layers"),
