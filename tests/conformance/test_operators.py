@@ -48,7 +48,7 @@ OPERATORS = {
     "kan_fno": lambda spec: KANFNO(spec, [6] * spec.grid.ndim, hidden_channels=4, n_layers=2),
     "kan_integral": lambda spec: KANIntegral(spec, rank=3, hidden_channels=4, n_layers=2),
     "kan_integral_local": lambda spec: KANIntegral(
-        spec, None, 0, hidden_channels=4, n_layers=1, position=False, variable=False
+        spec, None, 0, hidden_channels=4, n_layers=1, position=False, variable=0
     ),
     "kan_spectral": lambda spec: KANSpectral(spec, hidden_channels=4, n_layers=2),
     "kano": lambda spec: KANO(spec, rank=2, hidden_channels=4, n_layers=2),
