@@ -77,7 +77,17 @@ def test_two_derivatives_are_exact(name):
     assert torch.autograd.gradgradcheck(function, (x, *parameters.values()), atol=1e-4, fast_mode=True)
 
 
-@pytest.mark.parametrize("name", [*ACTIVATIONS, *LAYERS])
+ROUGH = {"rational_published", "tropical", "tropical_gelu"}
+
+
+@pytest.mark.parametrize("name", sorted(ROUGH))
+def test_second_derivatives_of_rough_ones_are_refused(name):
+    assert make(name, 4).smoothness == 0
+    with pytest.raises(KanopError, match="continuous up to order 0; take a smoother one"):
+        jet(make(name, 4), torch.zeros(1, 4), first=(0,), second=[(0, 0)])
+
+
+@pytest.mark.parametrize("name", sorted({*ACTIVATIONS, *LAYERS} - ROUGH))
 def test_jets_are_nested_derivatives(name):
     """u, u_a, u_aa + u_bb carried through a network, and the gradients of a loss of them."""
     net = nn.Sequential(nn.Linear(2, 4), moved(name, 4), nn.Tanh(), nn.Linear(4, 3)).double()
@@ -149,6 +159,7 @@ def test_second_moment_at_the_start_is_as_stated(name, value):
 def test_depth_keeps_the_spread(name):
     """Linear layers of variance 1/(i · second_moment) between activations: six of them keep a standard deviation."""
     width = 128
+    torch.manual_seed(0)
     x = torch.randn(512, width)
     with torch.no_grad():
         for _ in range(6):
@@ -158,10 +169,10 @@ def test_depth_keeps_the_spread(name):
     assert 0.4 < x.std() < 2.5
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [("fan", 0.85, 1.2), ("kaf", 0.8, 1.2), ("siren", 0.6, 0.7)])
+@pytest.mark.parametrize(("name", "low", "high"), [("fan", 0.8, 1.25), ("kaf", 0.8, 1.2), ("siren", 0.6, 0.7)])
 def test_depth_keeps_the_mean_square_of_layers(name, low, high):
-    x = torch.randn(512, 128)
     torch.manual_seed(0)
+    x = torch.randn(512, 128)
     with torch.no_grad():
         for _ in range(6):
             x = LAYERS[name](128, 128)(x)

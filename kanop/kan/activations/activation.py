@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -21,6 +22,7 @@ class Activation(nn.Module, ABC):
     Attributes
     ----------
     features : i, at least 1
+    smoothness : largest r for which all r-th derivatives are continuous (default math.inf)
     second_moment : the mean over the features of E[f_i(x)²] for a standard normal x, at the present parameters. A
         linear layer behind whose weights have the variance 1/(i · second_moment) keeps the variance.
 
@@ -32,6 +34,8 @@ class Activation(nn.Module, ABC):
     ------
     KanopError : fewer than one feature, an input with another number of features
     """
+
+    smoothness: float = math.inf
 
     def __init__(self, features: int) -> None:
         super().__init__()

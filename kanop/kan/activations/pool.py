@@ -72,7 +72,7 @@ class SelectablePool(Activation):
 
     @property
     def phase(self) -> str:
-        """ "full" while every feature weighs every basis, else "selected"."""
+        """Either "full", while every feature weighs every basis, or "selected"."""
         return "full" if bool(self.mask.all()) else "selected"
 
     def function(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n i"]:

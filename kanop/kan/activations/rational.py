@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -30,7 +31,7 @@ class GroupRational(Activation):
     groups : g ≥ 1 (default 8), a divisor of i; features of a group stand side by side
     degree : of the numerator, at least 1 (default 5)
     powers : j in the denominator (default 2 and 4: f is analytic). The published (1, 2, 3, 4) fits no better, and its
-        |x| makes f'' jump at 0, which no equation of second order can bear.
+        |x| is continuous at 0 with no derivative, which no equation of second order can bear.
     fit : the known activation at the start: "gelu" (default), "silu", "tanh" or "identity"; on (−3, 3) they are met
         to 0.006, and beyond f grows like x^{degree − max(powers)}
 
@@ -66,6 +67,8 @@ class GroupRational(Activation):
             len(set(self.powers)) == len(powers) > 0 and min(self.powers) >= 1,
             f"powers of the denominator are different whole numbers from 1, got {list(powers)}",
         )
+        # |x|^j of an odd j has j − 1 continuous derivatives.
+        self.smoothness = min((j - 1 for j in self.powers if j % 2), default=math.inf)
         target(fit)
         numerator, denominator = _fitted(fit, degree, self.powers)
         self.numerator = nn.Parameter(torch.tensor(numerator).repeat(groups, 1))

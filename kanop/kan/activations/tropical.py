@@ -47,6 +47,8 @@ class TropicalActivation(Activation):
     1.0
     """
 
+    smoothness = 0
+
     def __init__(self, features: int, degree: int = 4, fit: str | None = None) -> None:
         super().__init__(features)
         check(degree >= 1, f"degree is at least 1, got {degree}")
