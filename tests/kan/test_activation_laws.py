@@ -23,6 +23,11 @@ from kanop.kan.activations import (
 )
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
 def test_cauchy_units_are_the_terms_of_cauchys_integral():
     """e^x = 1/(2πi) ∮ e^ξ/(ξ − x) dξ by 32 points on a circle: one unit for each, with its pole above or below."""
     points, radius = 32, 2.0

@@ -14,6 +14,11 @@ SIZES = {1: (9,), 2: (6, 5), 3: (4, 5, 3)}
 BASES = [Chebyshev(4), GaussianRBF(5, low=-1.0, high=1.0)]
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
 def double(layer):
     return layer.to(torch.float64).eval()
 

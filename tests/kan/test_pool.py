@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from kanop.kan import Chebyshev, Fourier, GaussianRBF
 from kanop.kan.activations import SelectablePool
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
 
 
 def test_pool_selects_what_made_the_function():

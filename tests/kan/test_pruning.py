@@ -24,6 +24,11 @@ from kanop.kan import (
 from kanop.solvers import KanopError
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
 def data(n=300, i=3):
     torch.manual_seed(0)
     return torch.randn(n, i)

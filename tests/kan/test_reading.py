@@ -13,6 +13,11 @@ from kanop.kan.formulas import FUNCTIONS
 from kanop.solvers import KanopError
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
 class Planted(Basis):
     """One given function, and the constant."""
 
