@@ -79,7 +79,9 @@ class Wavelet(Basis):
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """All translations of the first dilation, then of the next."""
         return [
-            s ** (-order - 0.5) * self._mother((t - m) / s, [order])[0] for s in self.dilations for m in self.centres
+            self._factor * s ** (-order - 0.5) * self._mother((t - m) / s, [order])[0]
+            for s in self.dilations
+            for m in self.centres
         ]
 
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
@@ -88,28 +90,36 @@ class Wavelet(Basis):
             for m, centre in enumerate(self.centres):
                 values = self._mother((t - centre).mul_(1 / s), orders)
                 for order, rows, value in zip(orders, out, values, strict=True):
-                    torch.mul(value, s ** (-order - 0.5), out=rows[d * self.translations + m])
+                    torch.mul(value, self._factor * s ** (-order - 0.5), out=rows[d * self.translations + m])
+
+    @property
+    def _factor(self) -> float:
+        """What gives ψ unit energy."""
+        return (-2 / math.sqrt(3) if self.kind == "mexican_hat" else math.sqrt(2)) * math.pi**-0.25
 
     def _mother(self, z: Tensor, orders: Sequence[int]) -> list[Tensor]:
-        """The derivatives of ψ of these orders."""
+        """The derivatives of ψ of these orders, over the factor."""
         extra = {"mexican_hat": 2, "dog": 1, "morlet": 0}[self.kind]
         slopes = _gaussians(z, max(orders) + extra)
-        if self.kind == "mexican_hat":
-            return [-2 / math.sqrt(3) * math.pi**-0.25 * slopes[order + 2] for order in orders]
-        factor = math.sqrt(2) * math.pi**-0.25
-        if self.kind == "dog":
-            return [factor * slopes[order + 1] for order in orders]
+        if self.kind != "morlet":
+            return [slopes[order + extra] for order in orders]
         # cos(5z) and its derivatives beside those of the Gaussian, by Leibniz' rule.
-        waves = [CARRIER**j * torch.cos(CARRIER * z + j * math.pi / 2) for j in range(max(orders) + 1)]
-        return [
-            factor * sum((math.comb(r, j) * waves[j] * slopes[r - j] for j in range(1, r + 1)), waves[0] * slopes[r])
-            for r in orders
-        ]
+        angle = CARRIER * z
+        waves = [torch.cos(angle + j * math.pi / 2) if j else torch.cos(angle) for j in range(min(max(orders), 1) + 1)]
+        made = []
+        for r in orders:
+            total = waves[0] * slopes[r]
+            for j in range(1, r + 1):
+                # Every second derivative of the wave is the negative of the one before.
+                sign = -1 if j % 4 > 1 else 1
+                total = torch.addcmul(total, waves[j % 2], slopes[r - j], value=sign * math.comb(r, j) * CARRIER**j)
+            made.append(total)
+        return made
 
 
 def _gaussians(z: Tensor, order: int) -> list[Tensor]:
     """e^{−z²/2} and its derivatives up to `order`, (−1)^r He_r(z) e^{−z²/2}; far out 0, whatever the polynomial."""
-    values = [torch.exp(-0.5 * z * z)]
+    values = [(z * z).mul_(-0.5).exp_()]
     for r in range(order):
         value = -z * values[-1]
         values.append(torch.add(value, values[-2], alpha=-r) if r else value)
