@@ -64,7 +64,6 @@ class LocalNO(NeuralopModel):
     ) -> None:
         modes = check_modes(n_modes, spec, "LocalNO")
         shape, periodic = tuple(spec.grid.shape), set(spec.grid.boundaries) == {"periodic"}
-        spacing = 2.0 / shape[0]
         super().__init__(
             spec,
             lambda models: _without_aliases(
@@ -78,8 +77,8 @@ class LocalNO(NeuralopModel):
                     disco_layers=spec.grid.ndim == 2,
                     # The library counts the kernel's points by rounding down 2 radius / spacing, axis by axis, and an
                     # even count fails: so square cells, and a radius just above one of them.
-                    domain_length=[spacing * n for n in shape],
-                    radius_cutoff=spacing * (1 + 1e-6),
+                    domain_length=[2.0 * n / shape[0] for n in shape],
+                    radius_cutoff=2.0 / shape[0] * (1 + 1e-6),
                     conv_padding_mode="periodic" if periodic else "zeros",
                     positional_embedding="grid" if position else None,
                     domain_padding=wall_padding(spec, padding),

@@ -89,7 +89,9 @@ def test_a_local_no_equals_the_librarys_where_that_is_defined(shape):
 
 @pytest.mark.parametrize("shape", [(8, 12), (12, 8), (49, 49)])
 def test_a_local_no_takes_grids_on_which_the_librarys_defaults_fail(shape):
-    """An oblong grid, and one where 2 · (2/n) · n / 2 rounds below 2: the kernel would have an even side."""
+    """An oblong grid, and one where 2 · (2/n) · n / 2 rounds below 2: the kernel has an even side there."""
+    with pytest.raises(RuntimeError, match="must match"):
+        library("LocalNO", (4, 4), 1, 1, 4, shape, n_layers=1)(torch.randn(1, 1, *shape))
     u = torch.randn(1, 1, *shape)
     assert LocalNO(FieldSpec(Grid(shape), ["u"]), (4, 4), 4, n_layers=1)(u).shape == u.shape
 
