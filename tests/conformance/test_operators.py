@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
+from kanop.builder import build
+from kanop.config import choices
 from kanop.layers import Continuation
 from kanop.operators import (
     CODANO,
@@ -85,6 +88,13 @@ CASES = [(name, spec) for name in OPERATORS for spec in SPECS if name not in LIB
 @pytest.mark.parametrize(("operator", "spec"), CASES)
 def test_conforms(operator, spec):
     check_operator(OPERATORS[operator], SPECS[spec])
+
+
+@pytest.mark.parametrize("name", sorted(choices("operator")))
+def test_every_configuration_that_ships_makes_an_operator(name):
+    tree = yaml.safe_load(choices("operator")[name].read_text())
+    spec = FieldSpec(Grid([32] * len(tree.get("n_modes") or [0, 0])), ["u"])
+    assert build(tree, trusted=False, spec=spec)(torch.randn(1, 1, *spec.grid.shape)).shape == (1, 1, *spec.grid.shape)
 
 
 class Wrong(nn.Module):
