@@ -104,7 +104,7 @@ def test_two_derivatives_are_exact():
 
 
 def test_half_precision_keeps_the_functions_in_full():
-    """At x near 3, bfloat16 knows cos 8x to 0.1 only; made of rounded x in float32 it is as good as its input."""
+    """Of the same rounded x; functions made in bfloat16 would err three times as much as the matmul does."""
     conv = KANConv1d(1, 1, Fourier(8), 1, base=False, bias=False)
     u = (3 + torch.rand(1, 1, 50)).bfloat16()
     exact = conv(u.float())
@@ -113,7 +113,7 @@ def test_half_precision_keeps_the_functions_in_full():
     half = conv.to(torch.bfloat16)(u)
     assert half.dtype == torch.bfloat16
     for value in (mixed, half):
-        assert (value.float() - exact).abs().max() < 0.03 * exact.abs().max()
+        assert (value.float() - exact).abs().max() < 0.008 * exact.abs().max()
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,12 @@ def test_pool_selects_what_made_the_function():
     torch.testing.assert_close(smaller(x), pool(x))
 
 
+def test_pool_starts_with_unit_mean_square():
+    """In the mean over many features, whatever the scale of the bases and their domains."""
+    pool = SelectablePool(3000, [Chebyshev(4), GaussianRBF(4, -0.1, 0.1)])
+    assert pool.second_moment == pytest.approx(1, rel=0.05)
+
+
 def test_pool_never_takes_back_what_it_dropped():
     pool = SelectablePool(1, [Chebyshev(2), Fourier(1)])
     pool.select(1)

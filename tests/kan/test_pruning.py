@@ -94,6 +94,13 @@ def test_what_is_cut_stays_cut_in_training_and_with_further_cuts():
     assert (model.layers[0].weight.abs().amax(1) == 0)[cut].all()
 
 
+def test_a_mask_takes_nothing_back():
+    layer = KANLinear(2, 2, Chebyshev(2))
+    mask_edges(layer, torch.tensor([[True, False], [True, True]]))
+    mask_edges(layer, torch.tensor([[True, True], [False, True]]))
+    assert (layer.weight.abs().amax(1) > 0).tolist() == [[True, False], [False, True]]
+
+
 def test_masks_are_part_of_the_state():
     model, x = KAN((3, 6, 2), Chebyshev(4)), data()
     prune(model, x, share=0.5)
