@@ -10,6 +10,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from kanop.kan import KAN, Basis, KANLinear
 from kanop.layers.continuation import restrict
@@ -149,12 +150,21 @@ class KANMultiplier(nn.Module):
         return torch.asinh(k / linear) * (REACH / math.asinh(largest / linear))
 
     def _parts(self, k: Tensor) -> Spectrum | tuple[Tensor, None]:
-        channels = {"i": self.in_channels, "o": self.out_channels}
-        g = rearrange(self.kan(self.features(k)), "... (i o) -> ... i o", **channels)
+        """Real and imaginary part: the even and the odd part of G are those of the last layer's functions, mixed."""
+        last, channels = self._last, {"i": self.in_channels, "o": self.out_channels}
+        weight, functions = last.weight.flatten(1), self._functions(self.features(k))
         if self.symbol == "isotropic":
-            return g, None
-        h = rearrange(self.kan(self.features(-k)), "... (i o) -> ... i o", **channels)
-        return (g + h) / 2, (g - h) / 2
+            return rearrange(F.linear(functions, weight, last.bias), "... (i o) -> ... i o", **channels), None
+        mirrored = self._functions(self.features(-k))
+        even, odd = (functions + mirrored) / 2, (functions - mirrored) / 2
+        re, im = F.linear(even, weight, last.bias), F.linear(odd, weight)
+        return tuple(rearrange(part, "... (i o) -> ... i o", **channels) for part in (re, im))  # type: ignore[return-value]
+
+    def _functions(self, t: Float[Tensor, "*n f"]) -> Float[Tensor, "*n m"]:
+        """All functions that the last layer sums."""
+        for layer in list(self.kan.layers)[:-1]:
+            t = layer(t)
+        return self._last.basis.expand(self._last.map(t)).flatten(-2)
 
     def _mix(self, u: Tensor, axes: list[Axis], lengths: Sequence[float]) -> Spectrum:
         """R(k) û_k for every mode at once, by real matmuls batched over the modes."""
