@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from kanop.cli import main
@@ -31,6 +35,9 @@ class Mine(nn.Module):
 
     def forward(self, u):
         return self.inner(u)
+
+class Untraced(Mine):
+    compiles = False
 """
 
 
@@ -91,6 +98,23 @@ def test_a_users_operator_is_found_and_the_law_that_it_breaks_is_named(folder, c
         main([*words, "+operator.position=true"])
     assert stop.value.code == 2
     assert "it should commute with shifts by 1 points along axis 0" in capsys.readouterr().err
+
+
+def test_an_operator_may_say_that_it_cannot_be_compiled(folder, capsys):
+    main(["verify", "+operator._target_=my_operators.Untraced", "points=[24]"])
+    assert "not claimed: torch.compile changes nothing" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["deeponet", "fno", "resnet"])
+def test_compiled_operators_give_the_same(folder, name):
+    """In a process of its own: tracing meets the run-time type checks of the tests, which no user has."""
+    words = ["verify", f"operator={name}", "operator.hidden_channels=8", "points=[16]"]
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "kanop"), *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "holds: torch.compile changes nothing" in done.stdout
 
 
 @pytest.mark.parametrize(
