@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -58,22 +58,20 @@ class Chebyshev(Basis):
         return values[1 : self.degree + 1]
 
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
-        """The same recurrences, in place."""
+        """The same recurrences, scaled so that each is one call, and one factor for each function at the end."""
         for order, rows in zip(orders, out, strict=True):
-            # The constants T_0 and T_0' are no arrays.
-            values: list[Any] = [0.0 if order else 1.0, *rows]
+            steps, factors = _scaled(self.degree, order)
+            # T_0 is constant and has no row.
+            values = [t.new_full((), 0.0 if order else 1.0), *rows]
             rows[: max(order - 1, 0)].zero_()
             if 1 <= order <= self.degree:
-                rows[order - 1].fill_(_first(order))
-            for n in range(order, self.degree):
-                slope, back = _recurrence(n, order)
-                now, before, row = values[n], values[n - 1], rows[n]
-                if n <= 1:
-                    torch.mul(t, slope, out=row) if n == order else torch.mul(t, now, out=row).mul_(slope).sub_(back)
-                elif back:
-                    torch.mul(before, -back, out=row).addcmul_(t, now, value=slope)
+                values[order].fill_(_first(order))
+            for n, step in enumerate(steps, order):
+                if n == order:
+                    torch.mul(t, step, out=values[n + 1])
                 else:
-                    torch.mul(t, now, out=row).mul_(slope)
+                    torch.addcmul(values[n - 1], t, values[n], value=step, out=values[n + 1])
+            rows.mul_(t.new_tensor(factors).view(-1, *[1] * t.ndim))
 
 
 def _first(order: int) -> float:
@@ -87,3 +85,17 @@ def _recurrence(n: int, r: int) -> tuple[float, float]:
         return (2.0, 1.0) if n else (1.0, 0.0)
     scale = (n + 1) / (n + 1 - r)
     return 2 * scale, 0.0 if n == r else scale * (n + r - 1) / (n - 1)
+
+
+@lru_cache
+def _scaled(degree: int, r: int) -> tuple[list[float], list[float]]:
+    """c of F_{n+1} = F_{n−1} + c t F_n for n = r … degree − 1 (c t for n = r), and T_n^(r)/F_n for n = 1 … degree."""
+    scale, steps = dict.fromkeys(range(r + 2), 1.0), []
+    for n in range(r, degree):
+        slope, back = _recurrence(n, r)
+        if n == r:
+            steps.append(slope * _first(r))
+            continue
+        scale[n + 1] = -scale[n - 1] / back
+        steps.append(slope * scale[n + 1] / scale[n])
+    return steps, [1 / scale[n] if n in scale else 1.0 for n in range(1, degree + 1)]

@@ -11,6 +11,7 @@ of itself, is exact in every order; it keeps t, s, C and g, and makes the functi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Any
 
 import torch
@@ -19,10 +20,10 @@ from torch import Tensor
 
 from kanop.kan.basis import Basis
 
-__all__ = ["contract", "tabulated"]
+__all__ = ["contract", "sum_products", "tabulated"]
 
-# Numbers in the array of functions of one chunk: small enough for a cache, large enough to hide the cost of a call.
-CHUNK = 2**19
+# Numbers in all arrays of one chunk: few enough for a cache, enough to hide the cost of a call.
+CHUNK = 3 * 2**19
 
 SLOTS = ("s", "weight", "g")
 
@@ -40,7 +41,10 @@ def tabulated(
 
     The arrays are the same for every chunk: to ask the system for new memory costs more than what is put there.
     """
-    step = max(1, CHUNK // (basis.size * t.shape[1])) if t.device.type == "cpu" else max(1, len(t))
+    numbers = (len(orders) + spare) * basis.size * t.numel()
+    # A device with thousands of cores takes all rows at once; on a CPU the chunks are of equal length.
+    pieces = ceil(numbers / CHUNK) if t.device.type == "cpu" else 1
+    step = max(1, ceil(len(t) / max(1, pieces)))
     arrays = t.new_empty(len(orders) + spare, basis.size, t.shape[1], min(step, len(t)))
     for start in range(0, len(t), step):
         rows = slice(start, start + step)
@@ -49,6 +53,17 @@ def tabulated(
             arrays = t.new_empty(*arrays.shape[:2], *at.shape)
         basis.derivatives(at, orders, arrays[: len(orders)])
         yield rows, at, arrays
+
+
+def sum_products(
+    pulled: Float[Tensor, "k i c"], tables: Sequence[Float[Tensor, "k i c"]]
+) -> list[Float[Tensor, "i c"]]:
+    """Σ_m pulled_m table_m for every table: one function after the other, while it is in the cache."""
+    sums = [torch.zeros_like(pulled[0]) for _ in tables]
+    for factor, *rows in zip(pulled.unbind(), *(table.unbind() for table in tables), strict=True):
+        for total, row in zip(sums, rows, strict=True):
+            total.addcmul_(factor, row)
+    return sums
 
 
 class _Partial(torch.autograd.Function):
@@ -132,16 +147,17 @@ def _partials(t: Tensor, s: Any, weight: Any, g: Any, basis: Basis, order: int, 
         made["g"] = t.new_empty(len(t), len(weight))
     if "weight" in by:
         made["weight"] = t.new_zeros(g.shape[1], basis.size * t.shape[1])
-    tabulates = "g" in by or "weight" in by
+    tabulates, pulls = "g" in by or "weight" in by, "t" in by or "s" in by
     orders = [order] * ("s" in by or tabulates) + [order + 1] * ("t" in by)
-    for rows, at, (*tables, pulled, product) in tabulated(basis, t, orders, spare=2):
+    for rows, at, arrays in tabulated(basis, t, orders, spare=int(pulls)):
+        tables, pulled = arrays[: len(orders)], arrays[-1]
         along = None if s is None else s[rows].T
-        if "t" in by or "s" in by:
+        if pulls:
             torch.mm(flat.T, g[rows].T, out=pulled.view(-1, at.shape[1]))
         if "s" in by:
-            made["s"][rows] = torch.mul(tables[0], pulled, out=product).sum(0).T
+            made["s"][rows] = sum_products(pulled, [tables[0]])[0].T
         if "t" in by:
-            slope = pulled.mul_(tables[-1]).sum(0)
+            (slope,) = sum_products(pulled, [tables[-1]])
             made["t"][rows] = (slope if along is None else slope.mul_(along)).T
         if not tabulates:
             continue

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from kanop.kan.basis import Basis
-from kanop.kan.contraction import tabulated
+from kanop.kan.contraction import sum_products, tabulated
 from kanop.kan.jet_elementwise import Pairs, product
 
 __all__ = ["contract_jet"]
@@ -70,7 +70,7 @@ class _Contract(torch.autograd.Function):
             cut = [at, *(stream[rows].T.contiguous() for stream in streams[1:])]
             if len(weight) <= FEW:
                 for o, row in enumerate(weight):
-                    edges = [torch.mul(table, row[..., None], out=spare).sum(0) for table in tables]
+                    edges = _edges(row, tables, spare)
                     for i, y in enumerate(made):
                         y[rows, o] = _combine(i, edges, cut, pairs, directions).sum(0)
                 continue
@@ -112,8 +112,7 @@ def _back_many(
     for i, g in enumerate(gradients):
         d_flat.addmm_(g, _combine(i, tables, cut, pairs, directions, spare).view(-1, columns).T)
         torch.mm(flat.T, g, out=pulled.view(-1, columns))
-        higher = tables[1 : 2 + _degree(i, directions)]
-        _pull(i, [torch.mul(pulled, table, out=spare).sum(0) for table in higher], cut, d, pairs, directions)
+        _pull(i, sum_products(pulled, tables[1 : 2 + _degree(i, directions)]), cut, d, pairs, directions)
 
 
 def _back_few(
@@ -129,7 +128,7 @@ def _back_few(
     """Sums over m for each order, which all streams share: cheaper for few outputs than matrices for each stream."""
     *tables, spare, _ = arrays
     for o, row in enumerate(weight):
-        edges = [torch.mul(table, row[..., None], out=spare).sum(0) for table in tables[1:]]
+        edges = _edges(row, tables[1:], spare)
         shares = [torch.zeros_like(cut[0]) for _ in tables[:-1]]
         for i, stream in enumerate(gradients):
             g = stream[o]
@@ -142,6 +141,11 @@ def _back_few(
                 shares[2].addcmul_(product(cut, pairs[i - 1 - directions]), g)
         for table, share in zip(tables, shares, strict=False):
             d_weight[o].add_(torch.mul(table, share, out=spare).sum(-1))
+
+
+def _edges(row: Tensor, tables: Sequence[Tensor], spare: Tensor) -> list[Tensor]:
+    """Σ_m C_mi B_m^(r)(t_i) of the edges to one output, for every order."""
+    return [torch.mul(table, row[..., None], out=spare).sum(0) for table in tables]
 
 
 def _degree(i: int, directions: int) -> int:

@@ -62,7 +62,7 @@ class GaussianRBF(Basis):
         return values
 
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
-        """Two exponentials for eight centres: exp(−(z−1)²) = exp(−z²) exp(2z − 1)."""
+        """Two exponentials for eight centres: exp(−(z−m)²) = exp(−z²) exp(2z)^m exp(−m²)."""
         places = dict(zip(orders, out, strict=True))
         rows = [places[r] if r in places else torch.empty_like(out[0]) for r in range(max(orders) + 1)]
         z = (t - self.low) / self.width
@@ -87,8 +87,11 @@ def _gaussians(z: Tensor, start: int, rows: Tensor) -> None:
     """exp(−(z − m)²) for m = start, start + 1, …, from the middle row to both sides."""
     middle = len(rows) // 2
     y = (z - (start + middle)).clamp_(-FAR, FAR)
-    torch.exp(-y * y, out=rows[middle])
-    for side, ratio in ((1, torch.exp(2 * y)), (-1, torch.exp(-2 * y))):
-        for k in range(len(rows) - 1 - middle if side > 0 else middle):
-            row = rows[middle + side * (k + 1)]
-            torch.mul(rows[middle + side * k], ratio, out=row).mul_(math.exp(-2 * k - 1))
+    values = list(rows)
+    torch.exp(-y * y, out=values[middle])
+    for side in (1, -1):
+        ratio = torch.exp(2 * side * y)
+        for m in range(middle + side, len(rows) if side > 0 else -1, side):
+            torch.mul(values[m - side], ratio, out=values[m])
+    steps = [math.exp(-((m - middle) ** 2)) for m in range(len(rows))]
+    rows.mul_(z.new_tensor(steps).view(-1, *[1] * z.ndim))
