@@ -46,7 +46,8 @@ class KANPointwise(nn.Module):
         self.kan = KANLinear(in_channels, out_channels, basis)
         with torch.no_grad():
             self.kan.weight.mul_(ROUGHNESS)
-            self.kan.base_weight.mul_(math.sqrt(basis.size + 1))  # type: ignore[union-attr]
+            # As for ReLU: SiLU halves the mean square of large inputs, so deep stacks keep their size.
+            self.kan.base_weight.normal_(std=math.sqrt(2 / in_channels))  # type: ignore[union-attr]
             self.kan.bias.zero_()  # type: ignore[union-attr]
 
     def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:

@@ -125,6 +125,15 @@ def test_pointwise_kan_does_the_same_at_every_point():
     assert torch.allclose(layer(u)[1, :, 3, 4], layer.kan(u[1, :, 3, 4]), atol=1e-14)
 
 
+def test_a_stack_of_pointwise_kans_keeps_the_size_of_its_input():
+    torch.manual_seed(0)
+    for size in (1.0, 10.0):
+        u = size * torch.randn(2, 64, 100)
+        for _ in range(4):
+            u = KANPointwise(64, 64, Chebyshev(8))(u)
+        assert 0.2 * size < u.square().mean().sqrt() < 2 * size
+
+
 def test_what_makes_no_sense_is_refused():
     with pytest.raises(KanopError, match="rank=0"):
         PseudoDifferential(1, 1, Grid((8,)), Chebyshev(4), 0)
