@@ -205,14 +205,14 @@ def test_inputs_outside_are_reported_once_with_their_share():
 
 @pytest.mark.parametrize(("low", "high", "trainable"), [(-0.2, 0.3, False), (-1.0, 2.0, True)])
 def test_a_fitted_map_keeps_the_function_on_the_range_of_the_data(low, high, trainable):
-    layer = KANLinear(1, 2, BSpline(30, 3), base=False, bias=False, trainable_map=trainable).double()
+    layer = KANLinear(1, 2, BSpline(30, 3, -1.0, 2.0), base=False, bias=False, trainable_map=trainable).double()
     x = torch.linspace(low, high, 997, dtype=F64)[:, None]
     before = layer(x).detach()
     error = layer.fit_map(x)
     change = float((layer(x) - before).detach().abs().max() / before.abs().max())
     assert 0 < change <= 1.05 * error < 0.1
     assert layer.map.outside(x) == 0
-    assert torch.allclose(layer.map(x[[0, -1]]).flatten(), torch.tensor([-1.0, 1.0], dtype=F64))
+    assert torch.allclose(layer.map(x[[0, -1]]).flatten(), torch.tensor([-1.0, 2.0], dtype=F64))
     assert isinstance(layer.map.scale, torch.nn.Parameter) == trainable
 
 
