@@ -27,6 +27,7 @@ class FFNO(nn.Module):
     ----------
     spec : the map to learn; gives channels, number of axes and boundaries
     n_modes : modes kept per axis, counting both signs (the paper's 16 is 32 here); at most the points of the axis
+        None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     hidden_channels : width (default 64)
     n_layers : number of blocks (default 4; the paper goes to 24)
     position : append the coordinates in [0, 1) to the input (default). Without them, and on periodic axes, the
@@ -62,7 +63,7 @@ class FFNO(nn.Module):
     def __init__(
         self,
         spec: FieldSpec,
-        n_modes: Sequence[int],
+        n_modes: Sequence[int] | None,
         hidden_channels: int = 64,
         n_layers: int = 4,
         position: bool = True,

@@ -30,6 +30,7 @@ class FNO(nn.Module):
     spec : the map to learn; gives channels, number of axes and boundaries
     n_modes : modes kept per axis, counting both signs as neuraloperator does (the FNO paper's 16 is 32 here);
         at most the number of points of `spec.grid` on that axis
+        None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     hidden_channels : width of the blocks (default 64); P and Q are twice as wide inside, M half as wide
     n_layers : number of blocks (default 4)
     position : append the coordinates in [0, 1) to the input (default). Without them, and on a periodic grid, the
@@ -62,7 +63,7 @@ class FNO(nn.Module):
     def __init__(
         self,
         spec: FieldSpec,
-        n_modes: Sequence[int],
+        n_modes: Sequence[int] | None,
         hidden_channels: int = 64,
         n_layers: int = 4,
         position: bool = True,

@@ -11,6 +11,9 @@ from kanop.solvers.errors import check
 
 __all__ = ["channel_names", "check_input", "check_modes"]
 
+# Modes an axis where none are asked for, in one, two and three dimensions: those of the FNO paper's first two.
+MODES = (32, 24, 12)
+
 
 def channel_names(spec: FieldSpec) -> list[str]:
     """Names of the input channels, frame by frame, then the constants.
@@ -34,9 +37,14 @@ def check_input(u: Tensor, spec: FieldSpec, who: str) -> None:
         )
 
 
-def check_modes(n_modes: Sequence[int], spec: FieldSpec, who: str) -> tuple[int, ...]:
-    """`n_modes` as a tuple; raise KanopError unless it has one entry an axis, none above what the grid holds."""
+def check_modes(n_modes: Sequence[int] | None, spec: FieldSpec, who: str) -> tuple[int, ...]:
+    """`n_modes` as a tuple; raise KanopError unless it has one entry an axis, none above what the grid holds.
+
+    None takes half of what each axis holds, at most 32 in one dimension, 24 in two and 12 in three.
+    """
     shape = tuple(spec.grid.shape)
+    if n_modes is None:
+        n_modes = [max(1, min(n // 2, MODES[len(shape) - 1])) for n in shape]
     modes = tuple(int(n) for n in n_modes)
     check(
         len(modes) == len(shape),

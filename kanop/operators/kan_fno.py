@@ -30,6 +30,7 @@ class KANFNO(nn.Module):
     ----------
     spec : the map to learn; gives channels, number of axes and boundaries
     n_modes : modes kept per axis, counting both signs as neuraloperator does (the FNO paper's 16 is 32 here)
+        None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     basis : functions of all KANs, besides SiLU (default `Chebyshev(4)`)
     hidden_channels : width of the blocks (default 32); P and Q are twice as wide inside, Φ₁ is half as wide
     n_layers : number of blocks (default 4)
@@ -61,7 +62,7 @@ class KANFNO(nn.Module):
     def __init__(
         self,
         spec: FieldSpec,
-        n_modes: Sequence[int],
+        n_modes: Sequence[int] | None,
         basis: Basis | None = None,
         hidden_channels: int = 32,
         n_layers: int = 4,

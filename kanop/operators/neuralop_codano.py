@@ -25,6 +25,7 @@ class CODANO(NeuralopModel):
     ----------
     spec : the map to learn, on 2 or 3 axes
     n_modes : modes kept per axis, counting both signs; at most the points of the axis
+        None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     hidden_channels : channels of one token (default 32)
     n_layers : number of attention layers (default 4)
     n_heads : heads of each (default 2)
@@ -63,7 +64,7 @@ class CODANO(NeuralopModel):
     def __init__(
         self,
         spec: FieldSpec,
-        n_modes: Sequence[int],
+        n_modes: Sequence[int] | None,
         hidden_channels: int = 32,
         n_layers: int = 4,
         n_heads: int = 2,

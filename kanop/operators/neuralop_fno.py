@@ -24,6 +24,7 @@ class NeuralopFNO(NeuralopModel):
     ----------
     spec : the map to learn
     n_modes : modes kept per axis, counting both signs (the FNO paper's 16 is 32); at most the points of the axis
+        None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     hidden_channels : width (default 64)
     n_layers : number of Fourier layers (default 4)
     position : append the coordinates in [0, 1) to the input (default)
@@ -50,7 +51,7 @@ class NeuralopFNO(NeuralopModel):
     def __init__(
         self,
         spec: FieldSpec,
-        n_modes: Sequence[int],
+        n_modes: Sequence[int] | None,
         hidden_channels: int = 64,
         n_layers: int = 4,
         position: bool = True,

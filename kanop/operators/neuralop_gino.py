@@ -24,6 +24,7 @@ class FNOGNO(NeuralopModel):
     ----------
     spec : the map to learn
     n_modes : modes kept per axis, counting both signs; at most the points of the axis
+        None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     hidden_channels : width (default 64)
     n_layers : number of Fourier layers (default 4)
     radius : r, radius of the balls where the box is [0, 1]^d (default 0.05; at least a spacing of the grid)
@@ -57,7 +58,7 @@ class FNOGNO(NeuralopModel):
     def __init__(
         self,
         spec: FieldSpec,
-        n_modes: Sequence[int],
+        n_modes: Sequence[int] | None,
         hidden_channels: int = 64,
         n_layers: int = 4,
         radius: float = 0.05,
@@ -91,6 +92,7 @@ class GINO(NeuralopModel):
     ----------
     spec : the map to learn
     n_modes : modes kept per axis of the latent grid, counting both signs; at most its points
+        None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     latent : points of the latent grid per axis (default: those of `spec.grid`)
     hidden_channels : width (default 64)
     n_layers : number of Fourier layers (default 4)
@@ -126,7 +128,7 @@ class GINO(NeuralopModel):
     def __init__(
         self,
         spec: FieldSpec,
-        n_modes: Sequence[int],
+        n_modes: Sequence[int] | None,
         latent: Sequence[int] | None = None,
         hidden_channels: int = 64,
         n_layers: int = 4,

@@ -21,6 +21,7 @@ class LocalNO(NeuralopModel):
     ----------
     spec : the map to learn; the kernels are made for its grid
     n_modes : modes kept per axis, counting both signs; at most the points of the axis
+        None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     hidden_channels : width (default 64)
     n_layers : number of layers (default 4)
     position : append the coordinates in [0, 1) to the input (default)
@@ -56,7 +57,7 @@ class LocalNO(NeuralopModel):
     def __init__(
         self,
         spec: FieldSpec,
-        n_modes: Sequence[int],
+        n_modes: Sequence[int] | None,
         hidden_channels: int = 64,
         n_layers: int = 4,
         position: bool = True,

@@ -24,6 +24,7 @@ class TFNO(NeuralopModel):
     ----------
     spec : the map to learn
     n_modes : modes kept per axis, counting both signs (the FNO paper's 16 is 32); at most the points of the axis
+        None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     hidden_channels : width (default 64)
     n_layers : number of Fourier layers (default 4)
     factorization : "tucker" (default), "cp" or "tt"
@@ -58,7 +59,7 @@ class TFNO(NeuralopModel):
     def __init__(
         self,
         spec: FieldSpec,
-        n_modes: Sequence[int],
+        n_modes: Sequence[int] | None,
         hidden_channels: int = 64,
         n_layers: int = 4,
         factorization: str = "tucker",

@@ -24,6 +24,7 @@ class UNO(NeuralopModel):
     spec : the map to learn
     n_modes : modes kept per axis on the finest grid, counting both signs; half of them a level below, and so on. At
         most the points of the axis
+        None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     hidden_channels : width on the finest grid (default 32); 2^l times as many at level l
     n_levels : L, how often the resolution is halved (≥ 1, default 1, as in the library's example); the coarsest grid
         has at least 2 points an axis
@@ -59,7 +60,7 @@ class UNO(NeuralopModel):
     def __init__(
         self,
         spec: FieldSpec,
-        n_modes: Sequence[int],
+        n_modes: Sequence[int] | None,
         hidden_channels: int = 32,
         n_levels: int = 1,
         position: bool = True,

@@ -180,3 +180,10 @@ def test_wrong_channels_and_axes_are_refused_by_name(cls):
 def test_impossible_sizes_are_refused(argument, message):
     with pytest.raises(KanopError, match=message):
         FNO(FieldSpec(Grid((16,)), ["u"]), (4,), **argument)
+
+
+@pytest.mark.parametrize("shape", [(1,), (64,), (2, 3), (85, 85), (5, 4, 3), (64, 64, 64)])
+def test_modes_that_nobody_asked_for_fit_any_grid(shape):
+    modes = FNO(FieldSpec(Grid(shape), ["u"]), None, hidden_channels=2, n_layers=1).n_modes
+    assert all(1 <= m <= max(1, n // 2) for m, n in zip(modes, shape, strict=True))
+    assert max(modes) <= (32, 24, 12)[len(shape) - 1]

@@ -121,8 +121,8 @@ FNO_NODE = {"_target_": "kanop.operators.FNO", "n_modes": [4]}
     ("tree", "words"),
     [
         ({**FNO_NODE, "hidden_chanels": 8}, r"did you mean 'hidden_channels'"),
-        ({**FNO_NODE, "n_modes": 4}, r"operator.n_modes: expected Sequence\[int\], got 4 \(int\)"),
-        ({**FNO_NODE, "n_modes": [4.5]}, r"expected Sequence\[int\], got \[4.5\] \(list\)"),
+        ({**FNO_NODE, "n_modes": 4}, r"operator.n_modes: expected Sequence\[int\] \| None, got 4 \(int\)"),
+        ({**FNO_NODE, "n_modes": [4.5]}, r"expected Sequence\[int\] \| None, got \[4.5\] \(list\)"),
         ({**FNO_NODE, "n_layers": "2"}, r"operator.n_layers: expected int, got '2' \(str\)"),
         ({**FNO_NODE, "position": 1}, r"operator.position: expected bool, got 1 \(int\)"),
         ({**FNO_NODE, "n_layers": True}, r"operator.n_layers: expected int, got True \(bool\)"),
