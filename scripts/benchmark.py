@@ -10,9 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-# What is asked of the solvers, in the order of the page that `suite=solvers` writes.
-SUITES = {"solvers": ("solver_step", "work_precision", "darcy", "solver_memory", "solver_profile", "solver")}
-_SHARED = ("alone", "curves", "page", "record", "starts", "tables", "timing")
+# In the order of the pages that suites write.
+SUITES = {
+    "solvers": ("solver_step", "work_precision", "darcy", "solver_memory", "solver_profile", "solver"),
+    "operators": ("operator_table", "kan_layer", "kan_pinn"),
+}
+_SHARED = ("alone", "curves", "operator_problems", "page", "record", "starts", "tables", "timing")
 
 
 def benchmark(config: dict[str, Any]) -> None:
@@ -50,7 +53,8 @@ def _one(name: str, config: dict[str, Any]) -> list[dict[str, Any]]:
     missing = {package for cell in left for package in _absent(bench, cell)}
     for cell in left:
         if not _absent(bench, cell):
-            rows.append(_cell(name, cell, config["command"], path))
+            more = bench.given(cell, rows) if hasattr(bench, "given") else {}
+            rows.append(_cell(name, cell, more, config["command"], path))
     done = [row for cell in bench.CELLS for row in rows if same_cell(cell, row)]
     say(bench.table(done))
     if missing:
@@ -59,13 +63,13 @@ def _one(name: str, config: dict[str, Any]) -> list[dict[str, Any]]:
     return done
 
 
-def _cell(name: str, cell: dict[str, Any], command: str, path: Path) -> dict[str, Any]:
+def _cell(name: str, cell: dict[str, Any], more: dict[str, Any], command: str, path: Path) -> dict[str, Any]:
     from kanop.scripts.benchmarks.record import describe
     from kanop.scripts.console import stage
 
     with stage(f"{name}: {label(cell)}"):
         begin, about = time.perf_counter(), describe(command, cell)
-        numbers = find(name).run(dict(cell))
+        numbers = find(name).run({**cell, **more})
     row = {**about, **cell, "numbers": numbers, "wall_s": round(time.perf_counter() - begin, 1)}
     path.parent.mkdir(parents=True, exist_ok=True)
     # One write of one line: a killed run leaves whole lines only.
@@ -85,7 +89,8 @@ def names() -> list[str]:
 def find(name: str) -> Any:
     """The module of a benchmark: `CELLS`, `run(cell) -> numbers`, `table(rows) -> str`.
 
-    It may also have `needs(cell) -> names of packages` without which a cell stays empty, and `draw(rows, path)`.
+    It may also have `needs(cell) -> names of packages` without which a cell stays empty, `draw(rows, path)`, and
+    `given(cell, rows) -> settings` that a cell takes from rows before it.
     """
     from kanop.solvers.errors import check, nearest
 

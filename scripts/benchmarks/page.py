@@ -38,4 +38,4 @@ def _source(row: dict[str, Any]) -> str:
     return f"{row['machine']}, {threads}; {versions}; code {row['code']}"
 
 
-_SHOWN = ("python", "torch", "numpy", "scipy", "ducc0", "jax", "exponax", "torch-cfd", "pyamg")
+_SHOWN = ("python", "torch", "numpy", "scipy", "ducc0", "jax", "exponax", "torch-cfd", "pyamg", "pykan")

@@ -16,7 +16,14 @@ __all__ = ["describe", "read_rows", "same_cell"]
 
 _PACKAGES = ("torch", "neuraloperator", "numpy", "scipy", "lightning", "pytorch-optimizer")
 # What may be installed, by module: our extra, and the peers.
-_PEERS = {"ducc0": "ducc0", "jax": "jax", "exponax": "exponax", "torch_cfd": "torch-cfd", "pyamg": "pyamg"}
+_PEERS = {
+    "ducc0": "ducc0",
+    "jax": "jax",
+    "exponax": "exponax",
+    "torch_cfd": "torch-cfd",
+    "pyamg": "pyamg",
+    "kan": "pykan",
+}
 
 
 def describe(command: str, cell: dict[str, Any]) -> dict[str, Any]:
