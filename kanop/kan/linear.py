@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -20,6 +21,9 @@ from kanop.kan.refit import refit
 from kanop.solvers.errors import KanopError, check
 
 __all__ = ["SILU", "STANDARD", "KANLinear"]
+
+# The most cells that a spline layer's functions are drawn on.
+CELLS = 10
 
 # E[silu(x)] and E[silu(x)²] for normal x.
 SILU_MEAN, SILU = 0.20662, 0.35578
@@ -75,13 +79,17 @@ class KANLinear(nn.Module):
         self.in_features, self.out_features, self.basis, self.base = in_features, out_features, basis, base
         self.interval, self.trainable_map = tuple(interval), trainable_map
         self.map = InputMap(in_features, basis, interval, trainable_map)
-        mean, square = basis.moments
+        coarse = _start(basis)
+        mean, square = coarse.moments
         # Each of K + 1 functions of an input (K without the base) gets the same share of the variance. A bias takes the
         # means away: otherwise they grow from layer to layer until the outputs hardly depend on the inputs.
-        shares = in_features * (basis.size + base)
+        shares = in_features * (coarse.size + base)
         spread = (square - mean.square() if bias else square).mean()
-        self.weight = nn.Parameter(torch.randn(out_features, basis.size, in_features) / math.sqrt(shares * spread))
-        offset = -self.weight.detach().sum(-1).double() @ mean
+        weight = torch.randn(out_features, coarse.size, in_features) / math.sqrt(shares * spread)
+        offset = -weight.sum(-1).double() @ mean
+        if coarse is not basis:
+            weight, _ = _over(weight, cast(BSpline, coarse), cast(BSpline, basis))
+        self.weight = nn.Parameter(weight)
         self.base_weight = None
         if base:
             spread = SILU - SILU_MEAN**2 if bias else SILU
@@ -121,11 +129,7 @@ class KANLinear(nn.Module):
                 f"only a BSpline has cells to refine, and this layer has {old}: build a larger one instead"
             )
         self.basis = BSpline(cells, old.degree, old.low, old.high)
-        margin = (old.high - old.low) / 10
-        points = (old.cells + cells) * (old.degree + 1) * 4
-        t = torch.linspace(old.low - margin, old.high + margin, points, dtype=torch.float64)[:, None]
-        t = t.expand(-1, self.in_features)
-        weight, error = refit(self.weight, (old, t), (self.basis, t))
+        weight, error = _over(self.weight, old, self.basis)
         self.weight = nn.Parameter(weight, self.weight.requires_grad)
         return error
 
@@ -158,3 +162,24 @@ class KANLinear(nn.Module):
 
     def _low(self, x: Tensor) -> bool:
         return torch.is_autocast_enabled(x.device.type) or x.dtype in (torch.bfloat16, torch.float16)
+
+
+def _start(basis: Basis) -> Basis:
+    """The basis that a layer's first functions are drawn in: a spline of no more than `CELLS` cells.
+
+    Independent coefficients on many cells are functions so steep that their straight continuations blow up from layer
+    to layer.
+    """
+    if not isinstance(basis, BSpline) or basis.cells <= CELLS:
+        return basis
+    cells = next(n for n in range(CELLS, 0, -1) if basis.cells % n == 0 or n <= CELLS // 2)
+    return BSpline(cells, basis.degree, basis.low, basis.high)
+
+
+def _over(weight: Tensor, old: BSpline, new: BSpline) -> tuple[Tensor, float]:
+    """The weights in the new spline basis, and the largest change of a function in units of the largest value."""
+    margin = (old.high - old.low) / 10
+    points = (old.cells + new.cells) * (old.degree + 1) * 4
+    t = torch.linspace(old.low - margin, old.high + margin, points, dtype=torch.float64)[:, None]
+    t = t.expand(-1, weight.shape[-1])
+    return refit(weight, (old, t), (new, t))

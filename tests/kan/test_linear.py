@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from functools import partial
 
 import jaxtyping
 import mpmath
@@ -56,7 +57,11 @@ def test_a_layer_is_its_formula(cls, options, monkeypatch, tolerances):
         assert torch.allclose(a, b, rtol=1e-10, atol=1e-10 * float(b.abs().max()))
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=names(CLASSES))
+@pytest.mark.parametrize(
+    "cls",
+    [*CLASSES, partial(BSpline, 20), partial(BSpline, 37)],
+    ids=[*names(CLASSES), "BSpline of 20 cells", "BSpline of 37 cells"],
+)
 def test_six_layers_keep_the_spread_of_their_inputs(cls):
     torch.manual_seed(0)
     network, y = KAN([64] * 7, cls()), torch.randn(500, 64)
