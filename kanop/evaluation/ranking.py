@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kanop.evaluation.drawing import log_axis
 from kanop.evaluation.evaluation import Evaluation
 from kanop.evaluation.words import count, duration, percent
 from kanop.solvers.errors import check
@@ -55,7 +56,8 @@ def draw_ranking(evaluations: Mapping[str, Evaluation], path: str | Path) -> Pat
             axes.annotate(
                 words, (found.scores["mean"], row), (0, 9), textcoords="offset points", ha="center", fontsize=8
             )
-    axes.set(xscale="log", yticks=range(len(names)), yticklabels=names, ylim=(-0.6, len(names) - 0.2))
+    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(-0.6, len(names) - 0.2))
+    log_axis(axes.xaxis, percent)
     axes.set_xlabel("relative L2 error: a bar a test sample, ◆ their mean")
     axes.grid(axis="x", which="both", alpha=0.25)
     path = Path(path)
