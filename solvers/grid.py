@@ -203,9 +203,7 @@ class Grid:
         for i, kind in enumerate(self.boundaries):
             if kind != "periodic":
                 u = (to_sine if kind == "dirichlet" else to_cosine)(u, i - self.ndim)
-        if not self._periodic:
-            return u
-        return rfftn(u, [i - self.ndim for i in self._periodic])
+        return rfftn(u, [i - self.ndim for i in self._periodic]) if self._periodic else u
 
     def to_physical(self, u_hat: Inexact[Tensor, "... *k"]) -> Float[Tensor, "... *x"]:
         """Values of the series at the points: the inverse of `to_spectral`."""

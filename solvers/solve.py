@@ -70,8 +70,7 @@ def solve(
 
     Notes
     -----
-    Steps are not compiled: torch.compile leaves complex numbers and transforms as they are, and took 1.7 to 2.3 times
-    as long on a CPU.
+    Steps are not compiled: torch.compile leaves complex numbers and transforms as they are, and was slower on a CPU.
     """
     times = [float(t) for t in times]
     _check_input(equation, u0, grid, times, scheme)

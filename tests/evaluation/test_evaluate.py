@@ -239,6 +239,10 @@ def test_a_steady_solver_converges_to_the_truth_on_its_ladder(pores):
     ladder = SteadyLadder(recipe, read_truth(source, spec, (27, 27), 4), (9, 9))
     by_cells = [ladder.run(Cell((n, n), tolerance=1e-10)).error for n in (9, 13, 27)]
     assert by_cells[0] > by_cells[1] > 1e-2 > 1e-6 > by_cells[2]
+    # A third of the cells an axis: those at whose centres a cell of the data lies.
+    a, grid = source.given[..., 1::3, 1::3].double(), recipe.grid.with_shape((9, 9))
+    known = recipe.equation.solve(a, grid, tolerance=1e-10)
+    torch.testing.assert_close(ladder.solve(Cell((9, 9), tolerance=1e-10))[0][:, 0], known.u)
     by_residual = [ladder.run(Cell((27, 27), tolerance=t)).error for t in (1e-1, 1e-3, 1e-5)]
     assert by_residual[0] > 10 * by_residual[1] > 100 * by_residual[2]
     best, tried = ladder.cheapest(2e-2)
