@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["PROBLEMS", "Problem", "count", "sized"]
+__all__ = ["PROBLEMS", "Problem", "choices", "count", "sized"]
 
 
 class Problem(NamedTuple):
-    """Words of `kanop train`, modes an axis of spectral operators, parameters, frames of a rollout and its start."""
+    """Words of `kanop train`, parameters, modes an axis that spectral operators may keep, frames of a rollout."""
 
     words: tuple[str, ...]
     modes: tuple[int, ...]
@@ -19,16 +19,16 @@ class Problem(NamedTuple):
 
 PROBLEMS = {
     # u(0) → u(1) at 256 of 8192 points.
-    "burgers": Problem(("data=burgers_fno", "data.windows.subsample=32"), (32,), 100_000),
-    # a → u, made on 85² cells.
+    "burgers": Problem(("data=burgers_fno", "data.windows.subsample=32"), (64, 32, 16), 100_000),
+    # a → u, made on 43² cells.
     "darcy": Problem(
         (
             "data=darcy_fno",
-            "data.name=darcy_85",
-            "data.recipe.grid.shape=[85,85]",
+            "data.name=darcy_43",
+            "data.recipe.grid.shape=[43,43]",
             "data.sizes={train: 1000, valid: 100, test: 200}",
         ),
-        (24, 24),
+        (24, 16, 8),
         100_000,
     ),
     # Ten frames of vorticity → the next one, ν = 1e-3, at 32² of 64² points; rolled out over the other 40.
@@ -40,17 +40,23 @@ PROBLEMS = {
             "data.recipe.store.factor=2",
             "data.sizes={train: 100, valid: 10, test: 20}",
         ),
-        (16, 16),
+        (16, 12, 8),
         100_000,
         steps=40,
     ),
     # u(t) → u(t + 1) in chaos, at 512 points; rolled out from t = 60 over 20 frames.
-    "kuramoto_sivashinsky": Problem(("data=kuramoto_sivashinsky",), (128,), 50_000, steps=20, start=60),
+    "kuramoto_sivashinsky": Problem(("data=kuramoto_sivashinsky",), (128, 64, 32), 50_000, steps=20, start=60),
 }
+# Operators whose parameters grow with the modes.
 MODAL = ("fno", "ffno", "tfno", "kan_fno")
 
 
-def sized(operator: str, problem: Problem) -> list[str]:
+def choices(operator: str, problem: Problem) -> tuple[int | None, ...]:
+    """The modes an axis that an operator may keep: few are many channels. None where it has no table of modes."""
+    return problem.modes if operator in MODAL else (None,)
+
+
+def sized(operator: str, problem: Problem, modes: int | None) -> list[str]:
     """The words that make `operator` as wide as the problem's parameters allow."""
     from kanop.builder import build
     from kanop.config import compose
@@ -59,9 +65,11 @@ def sized(operator: str, problem: Problem) -> list[str]:
     from kanop.solvers.errors import check
 
     words = [f"operator={operator}"]
-    if operator in MODAL:
-        words.append(f"operator.n_modes=[{','.join(map(str, problem.modes))}]")
     config = compose("train", [*problem.words, *words])
+    if modes is not None:
+        axes = len(config["data"]["recipe"]["grid"]["shape"])
+        words.append(f"operator.n_modes=[{','.join([str(modes)] * axes)}]")
+        config = compose("train", [*problem.words, *words])
     recipe = build(config["data"]["recipe"], trusted=True)
     windows = config["data"]["windows"]
     grid, _ = subsampled(recipe.stored_grid, windows["subsample"])
