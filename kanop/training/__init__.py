@@ -8,6 +8,7 @@ from typing import Any
 # Lazy (PEP 562): `kanop.load` and the strategies never load Lightning; only fitting does.
 _HOME = {
     "Fitted": "kanop.training.fitting",
+    "BoxSymmetries": "kanop.training.augment",
     "Mirror": "kanop.training.augment",
     "OneStep": "kanop.training.strategies",
     "OptimConfig": "kanop.training.config",

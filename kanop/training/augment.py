@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from torch import Tensor
 from kanop.solvers import Grid
 from kanop.solvers.errors import check
 
-__all__ = ["Mirror"]
+__all__ = ["Augmentation", "BoxSymmetries", "Mirror"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,39 @@ class Mirror:
         flipped = self.parity * u.flip(dim)
         # A periodic axis starts on x = 0, which stays where it is; cell centres between walls just change places.
         return flipped.roll(1, dim) if grid.boundaries[self.axis] == "periodic" else flipped
+
+
+@dataclass(frozen=True)
+class BoxSymmetries:
+    """(u(x), v(x)) ↦ (u(gx), v(gx)) with a random symmetry g of the box: axes mirrored, and like axes swapped.
+
+    For scalar fields of an equation that knows no direction, such as Darcy's with a constant source: eight symmetries
+    of a square, 48 of a cube. Axes are alike if they have the same points, length and boundaries. Input and target of a
+    sample are moved together; validation and test data never are.
+
+    References
+    ----------
+    Brandstetter, Welling & Worrall 2022 (data augmentation by an equation's symmetries), arXiv 2202.07643.
+    """
+
+    def __call__(
+        self, u: Float[Tensor, "b i *x"], v: Float[Tensor, "b o *x"], grid: Grid, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Move each pair by a symmetry of its own, drawn from `generator`."""
+        for axis in range(grid.ndim):
+            u, v = Mirror(parity=1, axis=axis)(u, v, grid, generator)
+        orders = _orders(grid)
+        drawn = torch.randint(len(orders), (len(u),), generator=generator).to(u.device)
+        for i, order in enumerate(orders[1:], start=1):
+            dims, chosen = (0, 1, *(2 + axis for axis in order)), (drawn == i).reshape(-1, *[1] * (u.ndim - 1))
+            u, v = (torch.where(chosen, w.permute(dims), w) for w in (u, v))
+        return u, v
+
+
+Augmentation = Mirror | BoxSymmetries
+
+
+def _orders(grid: Grid) -> list[tuple[int, ...]]:
+    """The permutations of axes that the box does not show, identity first."""
+    kinds = list(zip(grid.shape, grid.lengths, grid.boundaries, strict=True))
+    return [p for p in permutations(range(grid.ndim)) if [kinds[axis] for axis in p] == kinds]

@@ -19,7 +19,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from kanop.operators import Emulator
 from kanop.solvers import KanopError
 from kanop.solvers.errors import check
-from kanop.training.augment import Mirror
+from kanop.training.augment import Augmentation
 from kanop.training.checkpoints import BEST, LAST, Checkpoints, DurableIO, Stopped, check_resume, read_checkpoint
 from kanop.training.config import OptimConfig, TrainerConfig
 from kanop.training.exports import model_tree, write_config
@@ -60,7 +60,7 @@ def fit(
     strategy: Strategy | None = None,
     optim: OptimConfig | None = None,
     trainer: TrainerConfig | None = None,
-    augment: Mirror | None = None,
+    augment: Augmentation | None = None,
     *,
     run: str | Path,
     seed: int = 0,
@@ -77,7 +77,7 @@ def fit(
     loss : loss(prediction, target, grid) → scalar
     strategy : default `OneStep()`
     optim, trainer : default `OptimConfig()`, `TrainerConfig()`
-    augment : a symmetry of the equation that enlarges the data, e.g. `Mirror()` for Burgers; default none
+    augment : a symmetry of the equation that enlarges the data, e.g. `Mirror()` for Burgers, `BoxSymmetries()` for Darcy; default none
     run : the run's folder, as `new_run` made it; made here if it is not there
     seed : of noise, unrolling and dropout (≥ 0). The initial weights and the order of the data have their own.
     resume : go on from `run/checkpoints/last.ckpt`
@@ -192,7 +192,7 @@ def _description(
     strategy: Strategy,
     optim: OptimConfig,
     trainer: TrainerConfig,
-    augment: Mirror | None,
+    augment: Augmentation | None,
     seed: int,
     config: Mapping[str, Any],
 ) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from kanop.losses import Sobolev
 from kanop.operators import Emulator
 from kanop.solvers import Grid
 from kanop.solvers.errors import check
-from kanop.training.augment import Mirror
+from kanop.training.augment import Augmentation
 from kanop.training.config import OptimConfig
 from kanop.training.optimisers import Twins, adamw, soap
 from kanop.training.schedule import learning_rate
@@ -57,7 +57,7 @@ class Fitting(lightning.LightningModule):
         seed: int,
         max_steps: int | None = None,
         log_every: int = 10,
-        augment: Mirror | None = None,
+        augment: Augmentation | None = None,
     ) -> None:
         super().__init__()
         self.emulator, self.loss, self.strategy, self.optim = emulator, loss, strategy, optim

@@ -1,12 +1,12 @@
-"""Mirror: what is mirrored stays a solution, pairs stay together, half of them, drawn from the given generator."""
+"""Symmetries: what is moved stays a solution, pairs stay together, all symmetries come, drawn from the generator."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from kanop.solvers import Burgers, GaussianRandomField, Grid, KanopError, solve
-from kanop.training import Mirror
+from kanop.solvers import Burgers, Darcy, GaussianRandomField, Grid, KanopError, solve
+from kanop.training import BoxSymmetries, Mirror
 
 GRID = Grid((64,))
 
@@ -60,3 +60,32 @@ def test_bad_symmetries_are_refused():
     u = torch.zeros(2, 1, 64)
     with pytest.raises(KanopError, match="no axis 1 to mirror on a grid with 1 axes"):
         Mirror(axis=1)(u, u, GRID, draw())
+
+
+def test_moved_pairs_of_darcy_are_pairs_of_darcy():
+    square = Grid((12, 12), boundaries="dirichlet", dtype=torch.float64)
+    a = 3 + 9 * torch.rand(24, 1, 12, 12, generator=draw(), dtype=torch.float64)
+    u = Darcy().solve(a, square, tolerance=1e-13).u
+    moved, v = BoxSymmetries()(a, u, square, draw())
+    torch.testing.assert_close(v, Darcy().solve(moved, square, tolerance=1e-13).u, rtol=1e-10, atol=1e-12)
+    assert not torch.equal(moved, a)
+
+
+@pytest.mark.parametrize(
+    ("grid", "count"),
+    [
+        (Grid((5,)), 2),
+        (Grid((5, 5)), 8),
+        (Grid((5, 5), (1.0, 2.0)), 4),
+        (Grid((5, 5), boundaries=("periodic", "neumann")), 4),
+        (Grid((4, 4, 4), boundaries="dirichlet"), 48),
+        (Grid((4, 3, 4)), 16),
+    ],
+)
+def test_all_symmetries_of_the_box_come_and_no_others(grid, count):
+    field = torch.rand(1, 1, *grid.shape, generator=draw()).repeat(1000, *[1] * (grid.ndim + 1))
+    u, v = BoxSymmetries()(field, 2 * field, grid, draw())
+    assert torch.equal(v, 2 * u), "input and target are moved together"
+    assert len({tuple(sample.flatten().tolist()) for sample in u}) == count
+    assert torch.equal(u.flatten(1).sort(1).values, field.flatten(1).sort(1).values)
+    assert torch.equal(u, BoxSymmetries()(field, field, grid, draw())[0])
