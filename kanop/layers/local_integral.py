@@ -151,14 +151,15 @@ class LocalIntegral(nn.Module):
         return restrict(torch.fft.irfftn(product, s=extended, dim=axes), sizes)
 
     def _reach(self, grid: Grid) -> list[int]:
-        """Points within the radius along each axis."""
+        """Points short of the radius along each axis: on it the kernel is zero, up to the rounding of its spacings."""
         check(
             self.radius >= max(grid.spacing),
             f"points have no neighbour within radius {self.radius:g} on a grid of spacing {max(grid.spacing):.4g}; "
             f"take a finer grid, or a radius of several spacings",
         )
         # A kernel that reaches half way round a circle is zero there: an even circle's far point need not come twice.
+        reach = [math.ceil(self.radius / h - 1e-6) - 1 for h in grid.spacing]
         return [
-            math.floor(self.radius / h) if kind != "periodic" else min(math.floor(self.radius / h), (n - 1) // 2)
-            for n, h, kind in zip(grid.shape, grid.spacing, self.box.boundaries, strict=True)
+            r if kind != "periodic" else min(r, (n - 1) // 2)
+            for r, n, kind in zip(reach, grid.shape, self.box.boundaries, strict=True)
         ]

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from kanop.layers import Continuation, Pointwise, SoftGate, restrict
 from kanop.operators.extension import Extension
-from kanop.operators.fno import Lifting
+from kanop.operators.fno import Lifting, close
 from kanop.solvers import FieldSpec, Grid
 from kanop.solvers.errors import check
 
@@ -78,8 +78,4 @@ class Block(nn.Module):
 
     def forward(self, v: Float[Tensor, "b c *x"], grid: Grid) -> Float[Tensor, "b c *x"]:
         """Apply the block to a field on `grid`."""
-        w = self.conv(v, grid) + self.skip(v)
-        if self.activate:
-            w = F.gelu(w)
-        w = self.mlp[1](F.gelu(self.mlp[0](w))) + self.gate(v)
-        return F.gelu(w) if self.activate else w
+        return close(self.conv(v, grid) + self.skip(v), v, self)

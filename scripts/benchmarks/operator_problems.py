@@ -47,12 +47,12 @@ PROBLEMS = {
     # u(t) → u(t + 1) in chaos, at 512 points; rolled out from t = 60 over 20 frames.
     "kuramoto_sivashinsky": Problem(("data=kuramoto_sivashinsky",), (128, 64, 32), 50_000, steps=20, start=60),
 }
-# Operators whose parameters grow with the modes.
-MODAL = ("fno", "ffno", "tfno", "kan_fno")
+# Operators that take a number of modes: fewer are more channels, or more steps.
+MODAL = ("fno", "ffno", "tfno", "kan_fno", "kan_spectral")
 
 
 def choices(operator: str, problem: Problem) -> tuple[int | None, ...]:
-    """The modes an axis that an operator may keep: few are many channels. None where it has no table of modes."""
+    """The modes an axis that an operator may keep: None where it takes no such number."""
     return problem.modes if operator in MODAL else (None,)
 
 

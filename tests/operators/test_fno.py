@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from kanop.operators import FNO, NeuralopFNO, load_neuralop_weights
 from kanop.solvers import FieldSpec, Grid, KanopError
@@ -148,10 +149,14 @@ def test_autocast_agrees_with_full_precision(tolerances):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_fused_block_equals_its_single_operations():
-    block = FNO(FieldSpec(Grid((16,)), ["u"]), (8,), 8).blocks[0].double()
+@pytest.mark.parametrize("i", [0, 3])
+def test_fused_block_equals_its_single_operations(i):
+    block = FNO(FieldSpec(Grid((16,)), ["u"]), (8,), 8).blocks[i].double()
     v = torch.randn(2, 8, 16, dtype=torch.float64)
-    assert torch.allclose(block(v), block._plain(v), atol=1e-12)
+    act = F.gelu if i < 3 else (lambda w: w)
+    w = act(block.conv(v) + block.skip(v))
+    plain = act(block.mlp[1](F.gelu(block.mlp[0](w))) + block.gate(v))
+    assert torch.allclose(block(v), plain, atol=1e-12)
 
 
 @pytest.mark.parametrize("cls", [FNO, NeuralopFNO])
