@@ -2,13 +2,16 @@
 
 ducc0 (`pip install kanop[fft]`) writes into any layout of memory, and is faster on long axes where torch's library is
 made for other processors: `kanop benchmark name=solver_step` shows both. The results agree to rounding.
+
+On a GPU cuFFT transforms, by a plan for every shape, layout and batch that it meets. torch keeps thousands of them,
+and some hold memory of the device: where batches or grids change, `bounded_plans` keeps the latest few.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -17,10 +20,13 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["fftn", "irfftn", "rfftn", "torch_alone"]
+__all__ = ["bounded_plans", "fftn", "irfftn", "rfftn", "torch_alone"]
 
 # Points of an axis from which on ducc0 is the faster one.
 LONG = 96
+
+# Plans of cuFFT that are kept: a step of training or of a solver needs some ten, forward and backward.
+PLANS = 64
 
 
 def rfftn(u: Float[Tensor, "..."], dims: Sequence[int]) -> Complex[Tensor, "..."]:
@@ -57,6 +63,25 @@ def fftn(
     axes, norm, threads = _axes(u, dims), 0 if inverse else 2, torch.get_num_threads()
     ducc.c2c(_array(u), axes=axes, forward=not inverse, inorm=norm, out=out.numpy(), nthreads=threads)
     return out
+
+
+def bounded_plans(device: torch.device) -> AbstractContextManager[None]:
+    """At most 64 plans of cuFFT on `device` (fewer if fewer are allowed) until the end, when the old limit is back."""
+    if device.type != "cuda" or torch.compiler.is_compiling():
+        return nullcontext()
+    index = torch.cuda.current_device() if device.index is None else device.index
+    return _bounded(torch.backends.cuda.cufft_plan_cache[index])
+
+
+@contextmanager
+def _bounded(plans: Any) -> Iterator[None]:
+    before = plans.max_size
+    # A lower limit drops the plans that were used longest ago; a higher one brings none back.
+    plans.max_size = min(before, PLANS)
+    try:
+        yield
+    finally:
+        plans.max_size = before
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from kanop.layers.neighbours import neighbours
 from kanop.layers.pointwise import Pointwise, SoftGate
 from kanop.layers.position_kan import PositionKAN
 from kanop.layers.pseudo_differential import PseudoDifferential
-from kanop.layers.spectral_conv import SpectralConv
+from kanop.layers.spectral_conv import SpectralConv, set_precision
 
 __all__ = [
     "Continuation",
@@ -30,4 +30,5 @@ __all__ = [
     "mirror",
     "neighbours",
     "restrict",
+    "set_precision",
 ]

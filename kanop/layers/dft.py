@@ -9,14 +9,16 @@ Real and imaginary parts are two real tensors.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
+
+from kanop.layers.tensor_cores import matmul, sum_of_products
 
 __all__ = [
     "Axis",
@@ -66,25 +68,25 @@ def kept(n_modes: int, limit: int, half: bool) -> tuple[int, int]:
     return max(low, -(limit // 2)), min(high, limit // 2)
 
 
-def analyse(u: Float[Tensor, "b c *x"], axes: Sequence[Axis]) -> Spectrum:
-    """Coefficients of `u` at the kept modes, by matrices."""
+def analyse(u: Float[Tensor, "b c *x"], axes: Sequence[Axis], tf32: bool = False) -> Spectrum:
+    """Coefficients of `u` at the kept modes, by matrices; `tf32` lets tensor cores round their entries to 10 bits."""
     b, c = u.shape[:2]
-    z = torch.mm(_forward_last(axes[-1], u.dtype, u.device), u.reshape(-1, axes[-1].n).T)
+    z = matmul(_forward_last(axes[-1], u.dtype, u.device), u.reshape(-1, axes[-1].n).T, tf32)
     re, im = z.unflatten(0, (2, -1)).unbind()
     for axis in reversed(axes[:-1]):
         cos, sin = _forward(axis, u.dtype, u.device)
         re, im = re.reshape(-1, axis.n).T, im.reshape(-1, axis.n).T
-        re, im = torch.mm(cos, re).addmm_(sin, im), torch.mm(cos, im).addmm_(sin, re, alpha=-1)
+        re, im = sum_of_products(cos, re, sin, im, 1, tf32), sum_of_products(cos, im, sin, re, -1, tf32)
     shape = (*(axis.modes for axis in axes), b, c)
     return re.view(shape), im.view(shape)
 
 
-def synthesise_leading(re: Tensor, im: Tensor, axes: Sequence[Axis]) -> Float[Tensor, "rk rows"]:
+def synthesise_leading(re: Tensor, im: Tensor, axes: Sequence[Axis], tf32: bool = False) -> Float[Tensor, "rk rows"]:
     """Undo all axes but the last: coefficients (*k, b, c) → real parts over imaginary parts, rows b c *x."""
     for axis in axes[:-1]:
         cos, sin = _backward(axis, re.dtype, re.device)
         re, im = re.reshape(axis.modes, -1).T, im.reshape(axis.modes, -1).T
-        re, im = torch.mm(re, cos).addmm_(im, sin, alpha=-1), torch.mm(im, cos).addmm_(re, sin)
+        re, im = sum_of_products(re, cos, im, sin, -1, tf32), sum_of_products(im, cos, re, sin, 1, tf32)
     return torch.cat([re.reshape(axes[-1].modes, -1), im.reshape(axes[-1].modes, -1)])
 
 
@@ -123,17 +125,39 @@ def last_axis(axis: Axis, like: Tensor) -> Float[Tensor, "rk n"]:
     return _backward_last(axis, like.dtype, like.device)
 
 
-# Tables are made in float64 outside of inference mode (else autograd could never save them) and cast at the end.
+Made = TypeVar("Made")
 
 
-@lru_cache(maxsize=128)
-@torch.inference_mode(False)
+def _table(make: Callable[..., Made]) -> Callable[..., Made]:
+    """Keep what `make` returns.
+
+    Tables are made in float64 outside of inference mode (else autograd could never save them) and cast at the end. A
+    compiler looks through a cache and would make them anew in every call: to it they are constants. As such it takes
+    numbers and gives tuples; of tensors that it gets one by one, only the first.
+    """
+
+    @lru_cache(maxsize=128)
+    @torch.inference_mode(False)
+    def kept(n: int, first: int, last: int, half: bool, *where: Any) -> tuple[Made]:
+        return (make(Axis(n, first, last, half), *where),)
+
+    @torch.compiler.assume_constant_result
+    def constant(*words: Any) -> tuple[Made]:
+        return kept(*words)
+
+    @wraps(make)
+    def table(axis: Axis, *where: Any) -> Made:
+        return constant(*axis, *where)[0]
+
+    return table
+
+
+@_table
 def _positions(axis: Axis, device: torch.device) -> Tensor:
     return torch.arange(axis.first, axis.last + 1, device=device) % axis.n
 
 
-@lru_cache(maxsize=128)
-@torch.inference_mode(False)
+@_table
 def _nyquist_weight(axis: Axis) -> Float[Tensor, " k"]:
     k = torch.arange(axis.first, axis.last + 1)
     return torch.where((2 * k.abs() == axis.n) & axis.split_nyquist, 0.5, 1.0).double()
@@ -146,30 +170,26 @@ def _angles(axis: Axis) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k n"]]:
     return angle.cos(), angle.sin()
 
 
-@lru_cache(maxsize=128)
-@torch.inference_mode(False)
+@_table
 def _forward(axis: Axis, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     weight = _nyquist_weight(axis)[:, None] / axis.n
     cos, sin = ((weight * table).to(device, dtype) for table in _angles(axis))
     return cos, sin
 
 
-@lru_cache(maxsize=128)
-@torch.inference_mode(False)
+@_table
 def _forward_last(axis: Axis, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "rk n"]:
     cos, sin = _forward(axis, torch.float64, torch.device("cpu"))
     return torch.cat([cos, -sin]).to(device, dtype)
 
 
-@lru_cache(maxsize=128)
-@torch.inference_mode(False)
+@_table
 def _backward(axis: Axis, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     cos, sin = (table.to(device, dtype) for table in _angles(axis))
     return cos, sin
 
 
-@lru_cache(maxsize=128)
-@torch.inference_mode(False)
+@_table
 def _backward_last(axis: Axis, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "rk n"]:
     cos, sin = _angles(axis)
     twice = torch.where(torch.arange(axis.modes) == 0, 1.0, 2.0).double()[:, None]

@@ -22,12 +22,15 @@ from kanop.layers.dft import (
 )
 from kanop.layers.fused import SeriesAndSkip
 from kanop.layers.pointwise import pointwise
+from kanop.layers.tensor_cores import matmul, sum_of_products
 from kanop.solvers import KanopError
 from kanop.solvers.errors import check, nearest
+from kanop.solvers.fft import bounded_plans
 
-__all__ = ["SpectralConv"]
+__all__ = ["SpectralConv", "set_precision"]
 
 PATHS = ("auto", "fft", "dft")
+PRECISIONS = {"full": None, "tf32": None, "bf16": torch.bfloat16, "half": torch.float16}
 
 
 class SpectralConv(nn.Module):
@@ -46,6 +49,10 @@ class SpectralConv(nn.Module):
     bias : add a learnt constant per channel (default)
     path : "auto" (default), "fft" or "dft": how the modes are computed. Both are exact; "auto" takes matrices where few
         modes are kept and FFTs where many are.
+    precision : "full" (default), that of the weights, or the least one that products may have, backward too; weights
+        and results stay as they are. Matrices are multiplied in "tf32" (float32 of which CUDA reads 10 bits of
+        mantissa; other devices all), "bf16" or "half"; FFTs are in "half" on CUDA where every axis has a power of two
+        points, else in full. "half" ends at 65504, and gradients below 6e-8 vanish in it: scale the loss.
 
     Shapes
     ------
@@ -74,6 +81,7 @@ class SpectralConv(nn.Module):
         n_modes: Sequence[int],
         bias: bool = True,
         path: str = "auto",
+        precision: str = "full",
     ) -> None:
         super().__init__()
         self.n_modes = tuple(int(n) for n in n_modes)
@@ -82,7 +90,8 @@ class SpectralConv(nn.Module):
             f"n_modes has one positive number for each of 1 to 3 axes, got {tuple(n_modes)}",
         )
         check(path in PATHS, nearest(path, PATHS, "path"))
-        self.in_channels, self.out_channels, self.path = in_channels, out_channels, path
+        check(precision in PRECISIONS, nearest(precision, PRECISIONS, "precision"))
+        self.in_channels, self.out_channels, self.path, self.precision = in_channels, out_channels, path, precision
         modes = (*self.n_modes[:-1], self.n_modes[-1] // 2 + 1)
         std = math.sqrt(2 / (in_channels + out_channels))
         # A complex weight of variance std² has std²/2 in each part.
@@ -113,18 +122,27 @@ class SpectralConv(nn.Module):
         target = sizes if output_shape is None else tuple(int(n) for n in output_shape)
         check(len(target) == len(sizes), f"output_shape needs {len(sizes)} numbers, got {target}")
         check(skip is None or target == sizes, "a skip adds the input, so output_shape must be its shape")
+        into, out = self._axes(sizes, target)
+        matrices = self._takes_matrices(into, out)
+        dtype = self._dtype(matrices, u.device, [*into, *out])
         with torch.autocast(u.device.type, enabled=False):
-            u = u.to(self.weight.dtype)
-            into, out = self._axes(sizes, target)
-            fast = self._takes_matrices(into, out)
-            re, im = self._mix(*(analyse if fast else analyse_fft)(u, into), into)
-            if not fast:
-                v = synthesise_fft(re, im, out)
-                return v if skip is None else v + pointwise(skip, u)
-            rows, table = synthesise_leading(re, im, out), last_axis(out[-1], u)
-            if skip is None:
-                return (rows.T @ table).view(len(u), -1, *target)
+            skip = None if skip is None else skip.to(dtype)
+            way = self._by_matrices if matrices else self._by_ffts
+            return way(u.to(dtype), self.weight.to(dtype), skip, into, out).to(self.weight.dtype)
+
+    def _by_matrices(self, u: Tensor, weight: Tensor, skip: Tensor | None, into: list[Axis], out: list[Axis]) -> Tensor:
+        tf32 = self.precision == "tf32"
+        re, im = self._mix(*analyse(u, into, tf32), weight, into, tf32)
+        rows, table = synthesise_leading(re, im, out, tf32), last_axis(out[-1], u)
+        if skip is not None and not tf32:
             return SeriesAndSkip.apply(rows, table, skip, u)
+        v = matmul(rows.T, table, tf32).view(len(u), -1, *(axis.n for axis in out))
+        return v if skip is None else v + matmul(skip.expand(len(u), -1, -1), u.flatten(2), tf32).view_as(v)
+
+    def _by_ffts(self, u: Tensor, weight: Tensor, skip: Tensor | None, into: list[Axis], out: list[Axis]) -> Tensor:
+        with bounded_plans(u.device):
+            v = synthesise_fft(*self._mix(*analyse_fft(u, into), weight, into), out)
+        return v if skip is None else v + pointwise(skip, u)
 
     def _axes(self, sizes: tuple[int, ...], target: tuple[int, ...]) -> tuple[list[Axis], list[Axis]]:
         into, out = [], []
@@ -142,20 +160,25 @@ class SpectralConv(nn.Module):
         # in 1 to 3 dimensions, forward and backward: they meet at about 64 stored modes, later on short axes.
         return all(a.n <= 1024 or a.modes <= (64 if a.half else 128) for a in (*into, *out))
 
-    def _mix(self, re: Tensor, im: Tensor, axes: list[Axis]) -> Spectrum:
+    def _dtype(self, matrices: bool, device: torch.device, axes: list[Axis]) -> torch.dtype:
+        """What the convolution is computed in: matrices in any precision, FFTs where there are some of it."""
+        low = PRECISIONS[self.precision]
+        there = matrices or (low == torch.float16 and has_half_fft(device, axes))
+        return low if low is not None and there else self.weight.dtype
+
+    def _mix(self, re: Tensor, im: Tensor, weight: Tensor, axes: list[Axis], tf32: bool = False) -> Spectrum:
         """W_k û_k for every mode at once, four real matmuls batched over the modes, and the constant b at k = 0."""
-        weight: Tensor = self.weight
         for i, (axis, count) in enumerate(zip(axes, self.n_modes, strict=True)):
             start = axis.first if axis.half else axis.first + count // 2
             weight = weight.narrow(i, start, axis.modes)
         shape = (*re.shape[:-1], self.out_channels)
         re, im = re.flatten(0, -3), im.flatten(0, -3)
         w_re, w_im = weight.flatten(0, -4).unbind(2)
-        y_re = torch.bmm(re, w_re).baddbmm_(im, w_im, alpha=-1).view(shape)
-        y_im = torch.bmm(re, w_im).baddbmm_(im, w_re).view(shape)
+        y_re = sum_of_products(re, w_re, im, w_im, -1, tf32).view(shape)
+        y_im = sum_of_products(re, w_im, im, w_re, 1, tf32).view(shape)
         if self.bias is not None:
             zero = tuple(-axis.first for axis in axes)
-            y_re[zero].add_(self.bias)
+            y_re[zero].add_(self.bias.to(y_re.dtype))
         return y_re, y_im
 
     def _check(self, u: Tensor) -> None:
@@ -168,4 +191,31 @@ class SpectralConv(nn.Module):
 
     def extra_repr(self) -> str:
         """Sizes, for `print(model)`."""
-        return f"{self.in_channels}, {self.out_channels}, n_modes={self.n_modes}, path={self.path!r}"
+        ways = f"path={self.path!r}, precision={self.precision!r}"
+        return f"{self.in_channels}, {self.out_channels}, n_modes={self.n_modes}, {ways}"
+
+
+def set_precision(model: nn.Module, precision: str) -> nn.Module:
+    """Let every `SpectralConv` of `model` compute in `precision`, see there; returns `model`.
+
+    Raises
+    ------
+    KanopError : an unknown precision, or a model without spectral convolutions
+
+    Examples
+    --------
+    >>> conv = SpectralConv(1, 1, (4,))
+    >>> set_precision(torch.nn.Sequential(conv), "bf16")[0] is conv, conv.precision, conv.weight.dtype
+    (True, 'bf16', torch.float32)
+    """
+    check(precision in PRECISIONS, nearest(precision, PRECISIONS, "precision"))
+    layers = [layer for layer in model.modules() if isinstance(layer, SpectralConv)]
+    check(len(layers) > 0, f"{type(model).__name__} has no SpectralConv whose precision could be set")
+    for layer in layers:
+        layer.precision = precision
+    return model
+
+
+def has_half_fft(device: torch.device, axes: Sequence[Axis]) -> bool:
+    """Whether FFTs of half precision exist: in cuFFT, for powers of two."""
+    return device.type == "cuda" and all(axis.n & (axis.n - 1) == 0 for axis in axes)
