@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float, Inexact
@@ -14,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from kanop.solvers.equation import trainable
 from kanop.solvers.errors import SolverDiverged, check
+from kanop.solvers.replay import Replayed, State, one_step, recorder
 
 if TYPE_CHECKING:
     from kanop.solvers.solve import Stepper
@@ -23,8 +25,7 @@ __all__ = ["march", "schedule"]
 # Steps between two looks at whether the state is still finite: a look waits for the device.
 LOOK_EVERY = 32
 
-# What runs through the loop: û, what rounding lost of it (in single precision), and what a multistep scheme remembers.
-State = tuple[Any, ...]
+Move = Callable[[State, float, float], State]
 
 
 class Step(NamedTuple):
@@ -41,6 +42,7 @@ def march(
     u_hat: Inexact[Tensor, "b c *k"],
     times: Sequence[float],
     dt: float | Sequence[tuple[float, float]],
+    mode: str = "eager",
 ) -> tuple[Float[Tensor, "b t c *x"], int]:
     """The frames at `times` by the steps `dt`, and the number of steps.
 
@@ -57,12 +59,15 @@ def march(
         ]
         return torch.cat(parts), len(plan)
     frames = stepper.to_physical(u_hat[:1]).new_empty((len(u_hat), len(times), u_hat.shape[1], *stepper.grid.shape))
+    move: Move = partial(one_step, stepper)
+    if mode != "eager":
+        move = Replayed(stepper, [step.h for step in plan], recorder(mode, u_hat.device))
     for start in range(0, len(u_hat), size):
-        _march(stepper, u_hat[start : start + size], plan, frames[start : start + size], start)
+        _march(stepper, move, u_hat[start : start + size], plan, frames[start : start + size], start)
     return frames, len(plan)
 
 
-def _march(stepper: Stepper, u_hat: Tensor, plan: list[Step], frames: Tensor, first: int) -> None:
+def _march(stepper: Stepper, move: Move, u_hat: Tensor, plan: list[Step], frames: Tensor, first: int) -> None:
     """Fill `frames` of some samples, number `first` of the batch and the following."""
     state = _initial(u_hat)
     places = iter(frames.unbind(1))
@@ -72,7 +77,7 @@ def _march(stepper: Stepper, u_hat: Tensor, plan: list[Step], frames: Tensor, fi
 
     put(stepper.to_physical(u_hat))
     for start in range(0, len(plan), LOOK_EVERY):
-        state = _take(stepper, state, plan[start : start + LOOK_EVERY], put, first)
+        state = _take(stepper, move, state, plan[start : start + LOOK_EVERY], put, first)
 
 
 def _march_with_gradients(stepper: Stepper, u_hat: Tensor, plan: list[Step], first: int) -> Tensor:
@@ -83,7 +88,7 @@ def _march_with_gradients(stepper: Stepper, u_hat: Tensor, plan: list[Step], fir
 
     def segment(steps: Sequence[Step], *state: Tensor | None) -> tuple[Tensor | None, ...]:
         made: list[Tensor] = []
-        state = _take(stepper, state, steps, made.append, first)
+        state = _take(stepper, partial(one_step, stepper), state, steps, made.append, first)
         return (torch.stack(made, 1) if made else frames[0][:, :0], *state)
 
     for start in range(0, len(plan), length):
@@ -99,27 +104,21 @@ def _initial(u_hat: Tensor) -> State:
     return u_hat, torch.zeros_like(u_hat) if u_hat.dtype in (torch.float32, torch.complex64) else None
 
 
-def _take(stepper: Stepper, state: State, steps: Sequence[Step], put: Callable[[Tensor], None], first: int) -> State:
+def _take(
+    stepper: Stepper, move: Move, state: State, steps: Sequence[Step], put: Callable[[Tensor], None], first: int
+) -> State:
     """The state after `steps`; every frame on the way is `put`. Frames leave the state as it is."""
-    history: Sequence[Tensor]
-    u_hat, lost, *history = state
     good = steps[0].t
     for number, (t, h, inside, reached) in enumerate(steps, start=1):
         for part in inside:
-            put(stepper.to_physical(u_hat + stepper.increment(u_hat, t, part)))
-        change, history = stepper.advance(u_hat, t, h, history)
-        if lost is not None:
-            change = change - lost
-        previous, u_hat = u_hat, u_hat + change
-        if lost is not None:
-            with torch.no_grad():  # rounding has no derivative
-                lost = (u_hat - previous).sub_(change)
+            put(stepper.to_physical(state[0] + stepper.increment(state[0], t, part)))
+        state = move(state, t, h)
         if reached:
-            put(stepper.to_physical(u_hat))
+            put(stepper.to_physical(state[0]))
         if reached or number == len(steps):
-            _check_finite(u_hat, good, h, first)
+            _check_finite(state[0], good, h, first)
             good = t + h
-    return u_hat, lost, *history
+    return state
 
 
 def _plan(times: Sequence[float], steps: Iterator[tuple[float, float]]) -> list[Step]:

@@ -67,7 +67,7 @@ class MultistepCoefficients:
         return self.starter.increment(nonlinear, u_hat, t)
 
     def advance(
-        self, nonlinear: Nonlinear, u_hat: Inexact[Tensor, "b c *k"], t: float, past: Sequence[Tensor]
+        self, nonlinear: Nonlinear, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, past: Sequence[Tensor]
     ) -> tuple[Inexact[Tensor, "b c *k"], Inexact[Tensor, "b c *k"]]:
         """The change and N(u, t), given N at the last times, then the last changes; by the starter if these are few."""
         slope = nonlinear(u_hat, t)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Float, Inexact, Shaped
@@ -13,15 +14,17 @@ from torch import Tensor
 from kanop.solvers.columns import by_columns, from_columns
 from kanop.solvers.control import chosen_control, controlled_steps
 from kanop.solvers.courant import explained, refuse_hopeless_step
-from kanop.solvers.equation import Equation
+from kanop.solvers.equation import Equation, trainable
 from kanop.solvers.errors import KanopError, SolverDiverged, check, nearest
 from kanop.solvers.etdrk import Coefficients
+from kanop.solvers.fft import bounded_plans
 from kanop.solvers.fields import Trajectory
 from kanop.solvers.grid import Grid
 from kanop.solvers.imex import Splitting
 from kanop.solvers.linear_operator import LinearOperator
 from kanop.solvers.marching import march
 from kanop.solvers.multistep import MultistepCoefficients, continued, recalled
+from kanop.solvers.replay import check_mode, remembered
 from kanop.solvers.schemes import SCHEMES
 
 __all__ = ["Stepper", "solve"]
@@ -39,6 +42,7 @@ def solve(
     tolerance: float | None = None,
     cfl: float | None = None,
     scheme: str | None = None,
+    mode: str = "eager",
 ) -> Trajectory:
     r"""Integrate ∂u/∂t = L u + N(u, t) from u(times[0]) = u0 and return the frames at `times`.
 
@@ -58,6 +62,9 @@ def solve(
     scheme : "etdrk1" … "etdrk4" (exponential; Cox and Matthews 2002), "ark3", "ark4" (additive Runge-Kutta; Kennedy and
         Carpenter 2003), or "sbdf2", "sbdf3" (multistep, one evaluation of N a step, fixed dt; Ascher, Ruuth and Wetton
         1995). Default "etdrk4", or "ark4" where L couples the modes, which no exponential scheme takes
+    mode : "eager" (default) launches every operation of every step. With `dt` and without gradients, steps of a length
+        that comes often may be recorded when they first come, then repeated: "graph", on CUDA, in one launch without
+        waiting for the host; "compile" by torch.compile. The results are those of "eager", to rounding
 
     Returns
     -------
@@ -66,28 +73,33 @@ def solve(
     Raises
     ------
     SolverDiverged : a sample stopped being finite, or needs steps below 2⁻⁴⁰; before any work where `dt` is hopeless
-    KanopError : shapes, times or steps that make no sense
+    KanopError : shapes, times or steps that make no sense; a mode that cannot run here
 
     Notes
     -----
-    Steps are not compiled: torch.compile leaves complex numbers and transforms as they are, and was slower on a CPU.
+    Steps are not compiled unless asked for: torch.compile leaves complex numbers and transforms as they are, and was
+    slower on a CPU. What it could save on a GPU, launches, a graph saves for these operations, too.
     """
     times = [float(t) for t in times]
     _check_input(equation, u0, grid, times, scheme)
     given = {name: value for name, value in (("dt", dt), ("tolerance", tolerance), ("cfl", cfl)) if value is not None}
     check(len(given) == 1, f"give one of dt, tolerance and cfl, got {given or 'none'}")
+    gradients = torch.is_grad_enabled() and (u0.requires_grad or trainable(equation))
+    check_mode(mode, grid.device, dt is not None, gradients)
     stepper = Stepper(equation, grid, scheme)
     u_hat = stepper.mask * grid.to_spectral(u0.to(grid.device, grid.dtype))
     if dt is not None:
         refuse_hopeless_step(stepper, u_hat, times, dt)
         try:
-            frames, count = march(stepper, u_hat, times, dt)
+            with bounded_plans(grid.device):
+                frames, count = march(stepper, u_hat, times, dt, mode)
         except SolverDiverged as error:
             raise explained(error, equation, u_hat, grid) from None
         steps = torch.full((len(u0),), count)
     else:
         frames = grid.to_physical(u_hat)[:, None].repeat_interleave(len(times), 1)
-        steps = controlled_steps(chosen_control(stepper, tolerance, cfl), u_hat, times, frames)
+        with bounded_plans(grid.device):
+            steps = controlled_steps(chosen_control(stepper, tolerance, cfl), u_hat, times, frames)
     moments = torch.tensor(times, dtype=torch.float64, device=grid.device)
     return Trajectory(frames, moments, grid, equation.channels, steps)
 
@@ -133,14 +145,20 @@ class Stepper:
         self, u_hat: Inexact[Tensor, "b c *k"], t: float, h: float, history: Sequence[Tensor] = ()
     ) -> tuple[Inexact[Tensor, "b c *k"], Sequence[Tensor]]:
         """u(t + h) − u(t) on the main line, and what the scheme remembers for the next step (multistep ones alone)."""
+        change, past = self.follow(u_hat, t, h, recalled(history, t, h))
+        return change, remembered(past, t, h)
+
+    def follow(
+        self, u_hat: Inexact[Tensor, "b c *k"], t: float | Tensor, h: float, past: Sequence[Tensor]
+    ) -> tuple[Inexact[Tensor, "b c *k"], Sequence[Tensor]]:
+        """`advance` by what the scheme recalled for this step; the memory has no clock, so nothing depends on it."""
         table = self.coefficients(h)
         if not isinstance(table, MultistepCoefficients):
             return self.increment(u_hat, t, h), ()
-        past = recalled(history, t, h)
         change, slope = self._by_chunks(
             lambda u, time, *past: table.advance(self._nonlinear, u, time, past), t, u_hat, *past
         )
-        return self._padded(change, u_hat), continued(table.scheme.order, past, t, h, slope, change)
+        return self._padded(change, u_hat), continued(table.scheme.order, past, 0.0, h, slope, change)[1:]
 
     def _by_chunks(
         self, step: Callable[..., tuple[Tensor, ...]], t: float | Tensor, u_hat: Tensor, *more: Tensor
@@ -172,10 +190,13 @@ class Stepper:
     def _padded(self, change: Tensor, u_hat: Tensor) -> Tensor:
         return torch.nn.functional.pad(change, (0, u_hat.shape[-1] - self._columns))
 
-    def keep_coefficients(self, steps: Iterable[float]) -> None:
-        """Make those of `steps` now; others each time anew: a step that backward repeats must repeat its graph."""
-        table = {h: self._coefficients(h) for h in steps}
-        self.coefficients = lambda h: table[h] if h in table else self._coefficients(h)  # type: ignore[assignment]
+    def keep_coefficients(self, steps: Iterable[float], others: Callable[[float], Any] | None = None) -> None:
+        """Make those of `steps` now, others by `others`.
+
+        By default each time anew: a step that backward repeats must repeat its graph.
+        """
+        table, others = {h: self._coefficients(h) for h in steps}, others or self._coefficients
+        self.coefficients = lambda h: table[h] if h in table else others(h)  # type: ignore[assignment]
 
     def _nonlinear(self, u_hat: Tensor, t: float | Tensor) -> Tensor:
         return self.equation.nonlinear(u_hat, self.grid, t)
