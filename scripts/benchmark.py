@@ -13,7 +13,7 @@ from typing import Any
 # In the order of the pages that suites write.
 SUITES = {
     "solvers": ("solver_step", "work_precision", "darcy", "solver_memory", "solver_profile", "solver"),
-    "operators": ("operator_table", "kan_layer", "kan_pinn"),
+    "operators": ("operator_table", "position_operator", "kan_layer", "kan_pinn"),
 }
 _SHARED = ("alone", "curves", "operator_problems", "page", "record", "starts", "tables", "timing")
 
