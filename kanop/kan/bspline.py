@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -52,14 +51,14 @@ class BSpline(Basis):
         check(low < high, f"an interval is (low, high) with low the smaller, got low={low:g} and high={high:g}")
         self.cells, self.degree, self.low, self.high = cells, degree, low, high
         self.size, self.smoothness, self.domain = cells + degree, degree - 1, (low, high)
-        # A compiler cannot look into a cache: what it needs is at hand.
-        self._values = _pieces(degree, self._rate, 0)
+        # A compiler cannot look into a cache: what it needs is at hand. From order k + 1 on all derivatives vanish.
+        self._orders = [_pieces(degree, self._rate, order) for order in range(degree + 2)]
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """The B-splines, or their derivatives."""
         cell, u, below, above = self._local(t)
         active = []
-        for *coefficients, left, right in _pieces(self.degree, self._rate, order) if order else self._values:
+        for *coefficients, left, right in self._orders[min(order, self.degree + 1)]:
             value = torch.full_like(u, coefficients[-1])
             for c in reversed(coefficients[:-1]):
                 value = value * u + c
@@ -89,7 +88,7 @@ class BSpline(Basis):
         powers[0].fill_(1.0)
         for p in range(2, k + 1):
             torch.mul(powers[p - 1], u, out=powers[p])
-        pieces = t.new_tensor([row for order in orders for row in _pieces(k, self._rate, order)])
+        pieces = t.new_tensor([row for order in orders for row in self._orders[min(order, k + 1)]])
         values = (pieces @ powers.flatten(1)).view(len(orders), k + 1, *t.shape)
         for order, rows in zip(orders, values, strict=True):
             if order > 1:
@@ -117,7 +116,6 @@ class BSpline(Basis):
         return self.cells / (self.high - self.low)
 
 
-@lru_cache
 def _pieces(degree: int, rate: float, order: int) -> tuple[tuple[float, ...], ...]:
     """The k + 1 polynomials on a cell, differentiated: coefficients of 1, u, …, u^k, and of `below` and `above`."""
     pieces = [Polynomial([1.0])]

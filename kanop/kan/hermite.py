@@ -54,16 +54,19 @@ class Hermite(Basis):
         check(reach > 0, f"reach is positive, got {reach}")
         self.degree, self.reach, self.size = degree, float(reach), degree
         self.squash = partial(bounded, reach=self.reach)
-        # A compiler cannot look into a cache: what it needs is at hand.
-        self._values = _steps(degree, 0)
+        # A compiler cannot look into a cache: what jets and their gradients need is at hand.
+        self._orders = [_steps(degree, order) for order in range(4)]
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """√(n!/(n−r)!) He_{n−r}(t)/√(n−r)!, by the recurrence of the latter."""
-        return evaluate(t, self.degree, order, _steps(self.degree, order) if order else self._values)
+        return evaluate(t, self.degree, order, self._steps(order))
 
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
         """The same in place."""
-        fill(t, orders, out, partial(_steps, self.degree))
+        fill(t, orders, out, self._steps)
+
+    def _steps(self, order: int) -> Steps:
+        return self._orders[order] if order < len(self._orders) else _steps(self.degree, order)
 
 
 @lru_cache(maxsize=64)

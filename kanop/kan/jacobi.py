@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from jaxtyping import Float
 from torch import Tensor
@@ -58,17 +58,23 @@ class Jacobi(Basis):
             f"alpha and beta are above −1, or the weight (1 − t)^α (1 + t)^β has no integral; got {alpha} and {beta}",
         )
         self.degree, self.alpha, self.beta, self.size = degree, float(alpha), float(beta), degree
-        # A compiler cannot look into a cache: what it needs is at hand.
-        self._values = jacobi_steps(degree, self.alpha, self.beta, 0)
+        # A compiler cannot look into a cache: what jets and their gradients need is at hand.
+        self._orders = [jacobi_steps(degree, self.alpha, self.beta, order) for order in range(4)]
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """By the three-term recurrence of the derivatives."""
-        steps = jacobi_steps(self.degree, self.alpha, self.beta, order) if order else self._values
-        return evaluate(t, self.degree, order, steps)
+        return evaluate(t, self.degree, order, self._steps(order))
 
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
         """The same in place."""
-        fill(t, orders, out, partial(jacobi_steps, self.degree, self.alpha, self.beta))
+        fill(t, orders, out, self._steps)
+
+    def _steps(self, order: int) -> Steps:
+        return (
+            self._orders[order]
+            if order < len(self._orders)
+            else jacobi_steps(self.degree, self.alpha, self.beta, order)
+        )
 
 
 @lru_cache(maxsize=256)

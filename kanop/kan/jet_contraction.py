@@ -46,14 +46,28 @@ def contract_jet(
 def _plain(
     streams: Sequence[Tensor], pairs: Pairs, directions: int, weight: Tensor, basis: Basis
 ) -> tuple[Tensor, ...]:
-    t = streams[0]
+    """The same for a compiler, function by function: it fuses them, and only what goes into a matmul meets memory."""
     orders = range(1 + (len(streams) > 1) + (len(pairs) > 0))
-    tables = [torch.stack(list(basis.functions(t, order)), -2) for order in orders]
-    wide = [stream.unsqueeze(-2) for stream in streams]
-    rows = [tables[0], *(tables[1] * a for a in wide[1 : 1 + directions])]
-    for s, entry in zip(wide[1 + directions :], pairs, strict=True):
-        rows.append(tables[2] * product(wide, entry) + tables[1] * s)
-    return tuple(F.linear(row.flatten(-2), weight.flatten(1)) for row in rows)
+    functions = [basis.functions(streams[0], order) for order in orders]
+    if len(weight) <= FEW:
+        made = []
+        for row in weight:
+            edges = [sum(c * value for c, value in zip(row, values, strict=True)) for values in functions]
+            made.append([_stream(i, edges, streams, pairs, directions).sum(-1) for i in range(len(streams))])
+        return tuple(torch.stack(outputs, -1) for outputs in zip(*made, strict=True))
+    rows = [
+        [_stream(i, values, streams, pairs, directions) for values in zip(*functions, strict=True)]
+        for i in range(len(streams))
+    ]
+    return tuple(F.linear(torch.stack(row, -2).flatten(-2), weight.flatten(1)) for row in rows)
+
+
+def _stream(i: int, values: Sequence[Any], streams: Sequence[Tensor], pairs: Pairs, directions: int) -> Tensor:
+    """Stream i of a function whose derivatives are `values`, without a word to memory."""
+    if i == 0:
+        return values[0]
+    made = values[1] * streams[i]
+    return made if i <= directions else made + values[2] * product(streams, pairs[i - 1 - directions])
 
 
 class _Contract(torch.autograd.Function):

@@ -113,6 +113,15 @@ def test_jets_are_nested_derivatives(name):
         torch.testing.assert_close(gradient, want)
 
 
+def test_jets_need_no_gradients():
+    net = nn.Sequential(nn.Linear(2, 4), moved("snake", 4), nn.Linear(4, 1)).double()
+    x = torch.randn(5, 2, dtype=torch.float64)
+    want = jet(net, x, (0,), [(0, 0)]).streams()
+    with torch.no_grad():
+        got = jet(net, x, (0,), [(0, 0)]).streams()
+    torch.testing.assert_close(got, want)
+
+
 @pytest.mark.parametrize("name", [*ACTIVATIONS, *LAYERS])
 def test_precision_state_and_shapes(name):
     module = make(name, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -54,15 +55,10 @@ class Activation(nn.Module, ABC):
 
     def derivative(self, x: Float[Tensor, "*n i"], order: int = 0) -> Float[Tensor, "*n i"]:
         """f_i or its derivative of order `order`, itself differentiable by x and the parameters."""
-        with torch.enable_grad():
-            at = x if x.requires_grad else x.detach().requires_grad_()
-            value = self.function(at)
-            for _ in range(order):
-                if not value.requires_grad:
-                    return torch.zeros_like(at)  # a slope was constant
-                # Elementwise, so the gradient of the sum holds every derivative.
-                (value,) = torch.autograd.grad(value.sum(), at, create_graph=True, materialize_grads=True)
-        return value
+        function: Callable[[Tensor], Tensor] = self.function
+        for _ in range(order):
+            function = _slope(function)
+        return function(x)
 
     def push_jet(self, u: Jet) -> Jet:
         """The jet of f(u)."""
@@ -76,3 +72,8 @@ class Activation(nn.Module, ABC):
         with torch.no_grad():
             values = self.function(x[:, None].to(like).expand(-1, self.features))
         return float((weight[:, None].to(like) * values.square()).sum(0).mean())
+
+
+def _slope(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The derivative of an elementwise function: the gradient of its sum holds every one, and a compiler follows it."""
+    return torch.func.grad(lambda x: function(x).sum())
