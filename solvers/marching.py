@@ -60,8 +60,8 @@ def march(
         return torch.cat(parts), len(plan)
     frames = stepper.to_physical(u_hat[:1]).new_empty((len(u_hat), len(times), u_hat.shape[1], *stepper.grid.shape))
     move: Move = partial(one_step, stepper)
-    if mode != "eager":
-        move = Replayed(stepper, [step.h for step in plan], recorder(mode, u_hat.device))
+    if mode == "graph":
+        move = Replayed(stepper, [step.h for step in plan], recorder(u_hat.device))
     for start in range(0, len(u_hat), size):
         _march(stepper, move, u_hat[start : start + size], plan, frames[start : start + size], start)
     return frames, len(plan)

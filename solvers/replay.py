@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODES", "Replayed", "check_mode", "one_step", "recorder", "remembered"]
 
-MODES = ("eager", "graph", "compile")
+MODES = ("eager", "graph")
 
 # A length of step that comes less often is not worth a recording.
 WORTH = 8
@@ -113,24 +113,22 @@ class Static:
         return tuple(self.tensors[1:])
 
 
-def recorder(mode: str, device: torch.device) -> Recorder:
-    """How steps are recorded in `mode`: "graph" or "compile"."""
-    if mode == "graph":
-        return partial(Static, capture=partial(_cuda_graph, device))
-    return lambda step, _: torch.compile(step, dynamic=False)
+def recorder(device: torch.device) -> Recorder:
+    """What records steps as CUDA graphs on `device`."""
+    return partial(Static, capture=partial(_cuda_graph, device))
 
 
 def check_mode(mode: str, device: torch.device, fixed: bool, gradients: bool) -> None:
     """Raise KanopError where a solve cannot run in `mode`."""
     check(mode in MODES, nearest(mode, MODES, "mode"))
-    if mode == "eager":
-        return
-    check(fixed, f"mode={mode!r} repeats steps of one length: give dt, or take mode='eager'")
-    check(not gradients, f"mode={mode!r} carries no gradients: take mode='eager'")
-    check(
-        mode != "graph" or device.type == "cuda",
-        f"mode='graph' replays CUDA graphs, the grid is on {device}: give Grid(…, device='cuda'), or take mode='eager'",
-    )
+    if mode == "graph":
+        check(fixed, "mode='graph' repeats steps of one length: give dt, or take mode='eager'")
+        check(not gradients, "mode='graph' carries no gradients: take mode='eager'")
+        check(
+            device.type == "cuda",
+            f"mode='graph' replays CUDA graphs, and the grid is on {device}: give Grid(…, device='cuda'), or take "
+            "mode='eager'",
+        )
 
 
 def remembered(past: Sequence[Tensor], t: float, h: float) -> Sequence[Tensor]:

@@ -62,9 +62,8 @@ def solve(
     scheme : "etdrk1" … "etdrk4" (exponential; Cox and Matthews 2002), "ark3", "ark4" (additive Runge-Kutta; Kennedy and
         Carpenter 2003), or "sbdf2", "sbdf3" (multistep, one evaluation of N a step, fixed dt; Ascher, Ruuth and Wetton
         1995). Default "etdrk4", or "ark4" where L couples the modes, which no exponential scheme takes
-    mode : "eager" (default) launches every operation of every step. With `dt` and without gradients, steps of a length
-        that comes often may be recorded when they first come, then repeated: "graph", on CUDA, in one launch without
-        waiting for the host; "compile" by torch.compile. The results are those of "eager", to rounding
+    mode : "eager" (default) launches every operation of every step; "graph", on CUDA, with `dt` and without gradients,
+        records a step as a CUDA graph when its length first comes, then replays it in one launch, to the same result
 
     Returns
     -------
@@ -77,8 +76,8 @@ def solve(
 
     Notes
     -----
-    Steps are not compiled unless asked for: torch.compile leaves complex numbers and transforms as they are, and was
-    slower on a CPU. What it could save on a GPU, launches, a graph saves for these operations, too.
+    Steps are not compiled: torch.compile leaves complex numbers and transforms as they are, looks through the caches of
+    symbols, hence makes these in every step, and was slower on a CPU. On a GPU it could save launches: a graph does.
     """
     times = [float(t) for t in times]
     _check_input(equation, u0, grid, times, scheme)
