@@ -94,6 +94,20 @@ def test_derivatives_are_exact_in_every_order(basis, monkeypatch):
         assert torch.allclose(derivative, want, rtol=1e-10, atol=1e-10 * float(want.detach().abs().max()))
 
 
+@pytest.mark.parametrize("by", contraction.SLOTS)
+def test_partial_derivatives_of_the_form_are_exact_forwards_and_backwards(by):
+    """T_r is linear in s, C and g: its derivative by one of them, differentiated by t and the other two."""
+    basis, shapes = Chebyshev(3), {"s": (3, 2), "weight": (2, 3, 2), "g": (3, 2)}
+    t = (1.6 * torch.rand(3, 2, dtype=F64) - 0.8).requires_grad_()
+    rest = {name: torch.randn(shape, dtype=F64, requires_grad=True) for name, shape in shapes.items() if name != by}
+
+    def partial_of(t, *values):
+        slots = dict.fromkeys(shapes) | dict(zip(rest, values, strict=True))
+        return contraction._Partial.apply(t, *slots.values(), basis, 1, by)
+
+    assert torch.autograd.gradcheck(partial_of, (t, *rest.values()), check_forward_ad=True)
+
+
 def test_third_derivatives_of_chebyshev_polynomials_and_gaussians_against_high_precision():
     points = [-0.93, -0.31, 0.0, 0.57]
     t = torch.tensor(points, dtype=F64)
