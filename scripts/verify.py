@@ -1,4 +1,4 @@
-"""`kanop verify equation=NAME`, or `operator=NAME`: its laws, one by one, and the order of every scheme on it."""
+"""`kanop verify equation=NAME`, `operator=NAME` or `basis=NAME`: its laws, and the order of schemes on an equation."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ if TYPE_CHECKING:
 
 
 def verify(config: dict[str, Any]) -> None:
-    """Check one equation or one operator, ours or the user's; a broken law ends with its name."""
+    """Check one equation, operator or basis of KAN layers, ours or the user's; a broken law ends with its name."""
     from kanop.config import choices
     from kanop.solvers.errors import check
 
-    given = [name for name in ("equation", "operator") if config.get(name) is not None]
-    check(len(given) < 2, "verify takes equation=NAME or operator=NAME, got both")
+    kinds = {"equation": verify_equation, "operator": verify_operator, "basis": verify_basis}
+    given = [name for name in kinds if config.get(name) is not None]
+    check(
+        len(given) < 2,
+        f"verify takes one of {', '.join(f'{name}=NAME' for name in kinds)}, got both {' and '.join(given)}",
+    )
     check(
         bool(given),
         f"verify needs equation=NAME, one of {', '.join(sorted(_shipped()))}, or package.module.Class; "
-        f"or operator=NAME, one of {', '.join(choices('operator'))}, or +operator._target_=package.module.Class",
+        f"or operator=NAME, one of {', '.join(choices('operator'))}, or +operator._target_=package.module.Class; "
+        f"or basis=NAME, one of {', '.join(sorted(_bases()))}, or package.module.Class",
     )
-    if given == ["operator"]:
-        verify_operator(config)
-    else:
-        verify_equation(config)
+    kinds[given[0]](config)
 
 
 def verify_equation(config: dict[str, Any]) -> None:
@@ -82,6 +84,43 @@ def verify_operator(config: dict[str, Any]) -> None:
         tried += 1
     check(tried > 0, refusal)
     say(f"{name} keeps every law that it claims")
+
+
+def verify_basis(config: dict[str, Any]) -> None:
+    """Check the functions that a KAN layer is made of."""
+    from kanop.builder import build, check_tree, locate
+    from kanop.kan import Basis
+    from kanop.scripts.console import say, stage
+    from kanop.solvers.errors import check, nearest
+    from kanop.testing import check_basis
+
+    given, arguments, shipped = config["basis"], config["constants"] or {}, _bases()
+    check(isinstance(arguments, dict), f"constants are pairs, as constants={{degree: 5}}, got constants={arguments}")
+    if isinstance(given, str):
+        plain = given.lower().replace("_", "")
+        check("." in given or plain in shipped, nearest(plain, shipped, "basis"))
+        given = {"_target_": given if "." in given else f"kanop.kan.{shipped[plain].__name__}"}
+    check(
+        isinstance(given, dict) and "_target_" in given,
+        f"basis is a name, or {{_target_: package.module.Class}} with its arguments, got basis={given}",
+    )
+    tree = {**given, **arguments}
+    name = str(tree["_target_"])
+    check(
+        _concrete(locate(name, where="basis"), Basis), f"basis={name} is no subclass of kanop.kan.Basis with functions"
+    )
+    check_tree(tree, trusted=True, where="basis")
+    basis = build(tree, trusted=True)
+    with stage(f"laws of {basis}"):
+        check_basis(basis)
+    say(f"{type(basis).__name__} keeps every law")
+
+
+def _bases() -> dict[str, type]:
+    """The bases that ship, by their names in small letters."""
+    from kanop import kan
+
+    return {name.lower(): found for name in kan.__all__ if _concrete(found := getattr(kan, name), kan.Basis)}
 
 
 def _factory(tree: Mapping[str, Any]) -> Callable[[FieldSpec], Any]:

@@ -111,6 +111,11 @@ class KANLinear(nn.Module):
             return y + F.linear(F.silu(x), self.base_weight, self.bias)
         return y if self.bias is None else y + self.bias
 
+    def extra_repr(self) -> str:
+        """The constructor's arguments that are no modules."""
+        given = f"{self.in_features}, {self.out_features}, base={self.base}, bias={self.bias is not None}"
+        return f"{given}, interval={self.interval}, trainable_map={self.trainable_map}"
+
     @torch.no_grad()
     def refine(self, cells: int) -> float:
         """Go over to a spline of `cells` cells that is the same function; an optimiser must be made anew.

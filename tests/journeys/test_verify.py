@@ -1,4 +1,4 @@
-"""`kanop verify`: shipped equations and operators and a user's own, right and wrong."""
+"""`kanop verify`: shipped equations, operators and bases and a user's own, right and wrong."""
 
 from __future__ import annotations
 
@@ -40,12 +40,26 @@ class Untraced(Mine):
     compiles = False
 """
 
+BASIS = """
+import torch
+from kanop.kan import Fourier
+
+class Mine(Fourier):
+    def __init__(self, harmonics: int = 2, slip: float = 1.0):
+        super().__init__(harmonics)
+        self.slip = slip
+
+    def functions(self, t, order=0):
+        return [(self.slip if order == 2 else 1.0) * value for value in super().functions(t, order)]
+"""
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_equations.py").write_text(OWN)
     (tmp_path / "my_operators.py").write_text(OPERATOR)
+    (tmp_path / "my_bases.py").write_text(BASIS)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
@@ -117,6 +131,24 @@ def test_compiled_operators_give_the_same(folder, name):
     assert "holds: torch.compile changes nothing" in done.stdout
 
 
+@pytest.mark.parametrize("word", ["basis=b_spline", "basis=kanop.kan.BSpline", "+basis._target_=kanop.kan.BSpline"])
+def test_a_shipped_basis_keeps_its_laws(folder, capsys, word):
+    main(["verify", word, "constants={cells: 4}"])
+    out = capsys.readouterr().out
+    assert "laws of BSpline(cells=4, degree=3, low=-1, high=1)" in out
+    assert out.rstrip().endswith("BSpline keeps every law")
+
+
+@pytest.mark.parametrize("words", [["basis=my_bases.Mine"], ["+basis._target_=my_bases.Mine", "+basis.harmonics=3"]])
+def test_a_users_basis_is_found_and_the_law_that_it_breaks_is_named(folder, capsys, words):
+    main(["verify", *words])
+    assert "Mine keeps every law" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", *words, "constants={slip: 1.01}"])
+    assert stop.value.code == 2
+    assert "functions(t, 2) are not the derivatives of functions(t, 1)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -135,6 +167,15 @@ def test_compiled_operators_give_the_same(folder, name):
         (["equation=burgers", "constants={mu: 0.1}"], "unknown constant of Burgers 'mu'"),
         (["equation=burgers", "constants=3"], "constants are pairs, as constants={nu: 0.1}, got constants=3"),
         (["equation=nowhere.Mine"], "cannot be imported"),
+        ([], "or basis=NAME, one of bspline, "),
+        (["basis=fourier", "equation=burgers"], "got both equation and basis"),
+        (["basis=fourrier"], "unknown basis 'fourrier'; did you mean 'fourier'"),
+        (["basis=fourier", "constants={harmonic: 3}"], "did you mean 'harmonics'"),
+        (["basis=fourier", "constants=3"], "constants are pairs, as constants={degree: 5}, got constants=3"),
+        (["basis=fourier", "constants={harmonics: 0}"], "at least one harmonic, got harmonics=0"),
+        (["basis=nowhere.Mine"], "names no module that can be imported"),
+        (["basis=torch.nn.Linear"], "no subclass of kanop.kan.Basis"),
+        (["basis=3"], "basis is a name, or {_target_: package.module.Class}"),
         (["equation=my_equations.dataclass"], "no subclass of kanop.solvers.Equation"),
     ],
 )

@@ -202,6 +202,12 @@ def test_weights_of_another_basis_are_refused():
     assert torch.equal(layer(x), other(x))
 
 
+@pytest.mark.parametrize("words", ["base=True, bias=True", "base=True, bias=False", "base=False, bias=False"])
+def test_a_layer_says_how_it_was_made(words):
+    options = {key: value == "True" for key, value in (word.split("=") for word in words.split(", "))}
+    assert f"2, 3, {words}, interval=(-1.0, 1.0)" in repr(KANLinear(2, 3, Fourier(2), interval=(-1.0, 1.0), **options))
+
+
 def test_what_makes_no_sense_is_refused():
     with pytest.raises(KanopError, match="at least 1, got 0"):
         KANLinear(0, 3, Chebyshev())
