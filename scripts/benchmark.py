@@ -14,22 +14,29 @@ from typing import Any
 SUITES = {
     "solvers": ("solver_step", "work_precision", "darcy", "solver_memory", "solver_profile", "solver"),
     "operators": ("operator_table", "position_operator", "kan_layer", "kan_pinn"),
+    "fft": ("fft",),
 }
+DEVICES = ("cpu", "cuda")
 _SHARED = ("alone", "curves", "operator_problems", "page", "record", "starts", "tables", "timing")
 
 
 def benchmark(config: dict[str, Any]) -> None:
     """Append one line a finished cell to FOLDER/NAME.jsonl; cells that are there are skipped, `only` picks some.
 
-    A suite is several benchmarks in one run; its tables and figures are written to FOLDER/SUITE.md.
+    A suite is several benchmarks in one run; its tables and figures are written to FOLDER/SUITE.md. Cells run on the
+    `device` that they name, or on the CPU.
     """
     from kanop.scripts.benchmarks.page import write_page
     from kanop.scripts.console import say
+    from kanop.solvers.devices import resolve_device
     from kanop.solvers.errors import check, nearest
 
     name, suite = config["name"], config["suite"]
     known = f"a benchmark is one of {', '.join(names())}, a suite one of {', '.join(SUITES)}"
     check((name is None) != (suite is None), f"give name=… or suite=…; {known}")
+    check(config["device"] in DEVICES, nearest(str(config["device"]), DEVICES, "device"))
+    if config["run"]:
+        resolve_device(config["device"])
     if suite is None:
         _one(str(name), config)
         return
@@ -44,10 +51,13 @@ def _one(name: str, config: dict[str, Any]) -> list[dict[str, Any]]:
     """Run and print one benchmark; its finished rows."""
     from kanop.scripts.benchmarks.record import read_rows, same_cell
     from kanop.scripts.console import say
+    from kanop.solvers.errors import check
 
     bench = find(name)
     path = Path(config["folder"]) / f"{name}.jsonl"
-    cells = [cell for cell in bench.CELLS if _matches(cell, config["only"])]
+    there = [cell for cell in bench.CELLS if cell.get("device", "cpu") == config["device"]]
+    check(len(there) > 0, f"{name} has no cells for device={config['device']}; they are for device=cpu")
+    cells = [cell for cell in there if _matches(cell, config["only"])]
     rows = read_rows(path)
     left = [cell for cell in cells if not any(same_cell(cell, row) for row in rows)] if config["run"] else []
     missing = {package for cell in left for package in _absent(bench, cell)}
