@@ -66,11 +66,14 @@ class BSpline(Basis):
         if order > 1:
             inside = below == above
             active = [value * inside for value in active]
+        # Products with indicators, which a compiler fuses better than choices.
+        at = [(cell == g).to(t.dtype) for g in range(self.cells)]
         values = []
         for m in range(self.size):
-            value = torch.zeros_like(t)
-            for j in range(max(0, m - self.cells + 1), min(self.degree, m) + 1):
-                value = torch.where(cell == m - j, active[j], value)
+            first, *others = range(max(0, m - self.cells + 1), min(self.degree, m) + 1)
+            value = at[m - first] * active[first]
+            for j in others:
+                value = torch.addcmul(value, at[m - j], active[j])
             values.append(value)
         return values
 
