@@ -37,6 +37,8 @@ class FNO(nn.Module):
         operator commutes with translations.
     padding : what follows each axis that has walls, so that the periodic kernel does not join opposite walls: a strip
         of zeros of this fraction of the axis (default 0.25), or a `Continuation`. Periodic axes get none.
+    precision : of the products in the spectral convolutions, "full" (default), "tf32", "bf16" or "half" (see
+        `SpectralConv`)
 
     Shapes
     ------
@@ -68,17 +70,20 @@ class FNO(nn.Module):
         n_layers: int = 4,
         position: bool = True,
         padding: float | Continuation = 0.25,
+        precision: str = "full",
     ) -> None:
         super().__init__()
         self.spec, self.n_modes = spec, check_modes(n_modes, spec, "FNO")
         check(hidden_channels >= 2, f"hidden_channels is at least 2, got {hidden_channels}")
         check(n_layers >= 1, f"n_layers is at least 1, got {n_layers}")
         self.hidden_channels, self.n_layers = hidden_channels, n_layers
-        self.position, self.padding = position, padding
+        self.position, self.padding, self.precision = position, padding, precision
         self.strip = Continuation.of(padding)
         c, inner = hidden_channels, 2 * hidden_channels
         self.lifting = Lifting(spec, inner, c, position)
-        self.blocks = nn.ModuleList(FourierBlock(c, self.n_modes, activate=i < n_layers - 1) for i in range(n_layers))
+        self.blocks = nn.ModuleList(
+            FourierBlock(c, self.n_modes, activate=i < n_layers - 1, precision=precision) for i in range(n_layers)
+        )
         self.projection = nn.ModuleList([Pointwise(c, inner), Pointwise(inner, spec.out_channels)])
 
     @property
@@ -134,12 +139,13 @@ class FourierBlock(nn.Module):
     channels : width
     n_modes : modes kept per axis, counting both signs (the FNO paper's 16 is 32 here)
     activate : False leaves out both σ outside of M, as in the last block of an FNO
+    precision : of the convolution's products, see `SpectralConv`
     """
 
-    def __init__(self, channels: int, n_modes: Sequence[int], activate: bool = True) -> None:
+    def __init__(self, channels: int, n_modes: Sequence[int], activate: bool = True, precision: str = "full") -> None:
         super().__init__()
         inner = round(channels / 2)
-        self.conv = SpectralConv(channels, channels, n_modes)
+        self.conv = SpectralConv(channels, channels, n_modes, precision=precision)
         self.skip = Pointwise(channels, channels, bias=False)
         self.mlp = nn.ModuleList([Pointwise(channels, inner), Pointwise(inner, channels)])
         self.gate = SoftGate(channels)

@@ -120,7 +120,6 @@ def test_padding_does_not_move_the_field():
 
 def test_padding_keeps_opposite_walls_apart():
     """With a kernel as short as the strip, a change at one wall does not show at the other."""
-    torch.manual_seed(0)
     spec = FieldSpec(Grid((32,), boundaries="dirichlet"), ["u"])
     model = FNO(spec, (32,), 4, n_layers=1, position=False, padding=0.5).double()
     conv = model.blocks[0].conv
@@ -193,3 +192,14 @@ def test_modes_that_nobody_asked_for_fit_any_grid(shape):
     modes = FNO(FieldSpec(Grid(shape), ["u"]), None, hidden_channels=2, n_layers=1).n_modes
     assert all(1 <= m <= max(1, n // 2) for m, n in zip(modes, shape, strict=True))
     assert max(modes) <= (32, 24, 12)[len(shape) - 1]
+
+
+def test_precision_is_that_of_every_convolution():
+    spec, u = FieldSpec(Grid((16,)), ["u"]), torch.randn(2, 1, 16)
+    model = FNO(spec, (8,), 4, n_layers=2)
+    low = FNO(spec, (8,), 4, n_layers=2, precision="bf16")
+    low.load_state_dict(model.state_dict())
+    difference = float((low(u) - model(u)).detach().norm() / model(u).norm())
+    assert 1e-5 < difference < 5e-2
+    with pytest.raises(KanopError, match="precision"):
+        FNO(spec, (8,), 4, precision="bf17")
