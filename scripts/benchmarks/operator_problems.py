@@ -68,7 +68,7 @@ def sized(operator: str, problem: Problem, modes: int | None) -> list[str]:
     config = compose("train", [*problem.words, *words])
     if modes is not None:
         axes = len(config["data"]["recipe"]["grid"]["shape"])
-        words.append(f"operator.n_modes=[{','.join([str(modes)] * axes)}]")
+        words.append(f"++operator.n_modes=[{','.join([str(modes)] * axes)}]")
         config = compose("train", [*problem.words, *words])
     recipe = build(config["data"]["recipe"], trusted=True)
     windows = config["data"]["windows"]
