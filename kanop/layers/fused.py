@@ -1,4 +1,4 @@
-"""Sums of products that autograd would make by one more pass over memory for every `+`."""
+"""What autograd would make by more passes over memory: sums of products, and products of scattered gradients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["GatedPointwise", "SeriesAndSkip"]
+__all__ = ["ContiguousGradient", "GatedPointwise", "SeriesAndSkip"]
 
 # Only inputs are saved and the backward formulas are differentiable, so second derivatives hold.
 
@@ -77,3 +77,21 @@ class GatedPointwise(torch.autograd.Function):
         d_weight = torch.bmm(flat, a.reshape(b, a.shape[1], -1).mT).sum(0)
         d_gate = (flat * u.reshape(b, o, -1)).sum((0, 2))
         return d_a, d_weight, flat.sum((0, 2)), d_gate, (flat * gate[:, None]).view(u.shape)
+
+
+class ContiguousGradient(torch.autograd.Function):
+    """v = u, and the gradient of u in one piece of memory: products batched over it copy it once, not part by part."""
+
+    @staticmethod
+    def forward(u: Float[Tensor, "*x"]) -> Float[Tensor, "*x"]:
+        """The same values."""
+        return u.view_as(u)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        """Nothing to save."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        """The same gradient."""
+        return g.contiguous()

@@ -21,6 +21,7 @@ from kanop.layers.dft import (
     analyse_fft,
     kept,
     last_axis,
+    matrices_are_faster,
     synthesise_fft,
     synthesise_leading,
 )
@@ -168,7 +169,7 @@ class KANMultiplier(nn.Module):
 
     def _mix(self, u: Tensor, axes: list[Axis], lengths: Sequence[float]) -> Spectrum:
         """R(k) û_k for every mode at once, by real matmuls batched over the modes."""
-        re, im = (analyse if _takes_matrices(axes) else analyse_fft)(u, axes)
+        re, im = (analyse if matrices_are_faster(axes) else analyse_fft)(u, axes)
         shape = (*re.shape[:-1], self.out_channels)
         re, im = re.flatten(0, -3), im.flatten(0, -3)
         r_re, r_im = self._parts(_wave_vectors(axes, lengths, u).flatten(0, -2))
@@ -194,13 +195,8 @@ class KANMultiplier(nn.Module):
         )
 
 
-def _takes_matrices(axes: Sequence[Axis]) -> bool:
-    """As in `SpectralConv`: few modes, or a short axis, go faster by matrix."""
-    return all(a.n <= 128 or a.modes <= (64 if a.half else 128) for a in axes)
-
-
 def _synthesise(re: Tensor, im: Tensor, axes: list[Axis]) -> Float[Tensor, "b c *x"]:
-    if not _takes_matrices(axes):
+    if not matrices_are_faster(axes):
         return synthesise_fft(re, im, axes)
     rows = synthesise_leading(re, im, axes)
     return (rows.T @ last_axis(axes[-1], re)).view(*re.shape[-2:], *(a.n for a in axes))

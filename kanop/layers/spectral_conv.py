@@ -17,6 +17,7 @@ from kanop.layers.dft import (
     analyse_fft,
     kept,
     last_axis,
+    matrices_are_faster,
     synthesise_fft,
     synthesise_leading,
 )
@@ -156,9 +157,7 @@ class SpectralConv(nn.Module):
     def _takes_matrices(self, into: list[Axis], out: list[Axis]) -> bool:
         if self.path != "auto":
             return self.path == "dft"
-        # A line costs O(n m) by matrix and O(n log n), at a fraction of the arithmetic rate, by FFT. Measured on CPU
-        # in 1 to 3 dimensions, forward and backward: they meet at about 64 stored modes, later on short axes.
-        return all(a.n <= 1024 or a.modes <= (64 if a.half else 128) for a in (*into, *out))
+        return matrices_are_faster([*into, *out])
 
     def _dtype(self, matrices: bool, device: torch.device, axes: list[Axis]) -> torch.dtype:
         """What the convolution is computed in: matrices in any precision, FFTs where there are some of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from kanop.layers import Pointwise, SoftGate
-from kanop.layers.fused import GatedPointwise
+from kanop.layers.fused import ContiguousGradient, GatedPointwise
 
 F64 = torch.float64
 
@@ -37,3 +37,16 @@ def test_pointwise_is_a_convolution_of_size_one():
 def test_soft_gate_starts_as_the_identity():
     u = torch.randn(2, 3, 5, 6)
     assert torch.equal(SoftGate(3)(u), u)
+
+
+def test_contiguous_gradient_changes_where_gradients_lie_and_nothing_else():
+    seen, g = [], torch.randn(4, 3, dtype=torch.float64)
+    u = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    before = u * 1
+    before.register_hook(lambda gradient: seen.append(gradient.is_contiguous()))
+    v = ContiguousGradient.apply(before)
+    assert torch.equal(v, u)
+    v.T.backward(g)
+    assert seen == [True]
+    assert torch.equal(u.grad, g.T)
+    assert torch.autograd.gradgradcheck(ContiguousGradient.apply, u.detach().requires_grad_())
