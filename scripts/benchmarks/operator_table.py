@@ -25,7 +25,7 @@ __all__ = ["CELLS", "given", "run", "table"]
 
 
 OPERATORS = ("fno", "ffno", "tfno", "unet", "resnet", "deeponet", "kan_spectral", "kano", "kan_integral", "kan_fno")
-RATES = (1e-3, 3e-3, 1e-2)
+RATES = (3e-3, 1e-2, 3e-2)
 SEEDS = 3
 # Seconds of training on one thread; with as much again for the settings, a cell ends within ten minutes.
 SECONDS = 120
