@@ -53,21 +53,13 @@ def _plain(
         made = []
         for row in weight:
             edges = [sum(c * value for c, value in zip(row, values, strict=True)) for values in functions]
-            made.append([_stream(i, edges, streams, pairs, directions).sum(-1) for i in range(len(streams))])
+            made.append([_combine(i, edges, streams, pairs, directions).sum(-1) for i in range(len(streams))])
         return tuple(torch.stack(outputs, -1) for outputs in zip(*made, strict=True))
     rows = [
-        [_stream(i, values, streams, pairs, directions) for values in zip(*functions, strict=True)]
+        [_combine(i, values, streams, pairs, directions) for values in zip(*functions, strict=True)]
         for i in range(len(streams))
     ]
     return tuple(F.linear(torch.stack(row, -2).flatten(-2), weight.flatten(1)) for row in rows)
-
-
-def _stream(i: int, values: Sequence[Any], streams: Sequence[Tensor], pairs: Pairs, directions: int) -> Tensor:
-    """Stream i of a function whose derivatives are `values`, without a word to memory."""
-    if i == 0:
-        return values[0]
-    made = values[1] * streams[i]
-    return made if i <= directions else made + values[2] * product(streams, pairs[i - 1 - directions])
 
 
 class _Contract(torch.autograd.Function):
