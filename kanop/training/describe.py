@@ -22,7 +22,8 @@ def describe(thing: Any, where: str = "", known: Mapping[str, Any] | None = None
     """Return `thing` as plain values, objects as nodes with `_target_` and their constructor's arguments.
 
     The arguments of a module or dataclass are read from the attributes of the same names; an optional one whose
-    attribute is of another type is left to its default. `known` holds trees for arguments of the outermost node.
+    attribute is of another type is left to its default. A yes or no may be kept as a parameter or None, as torch keeps
+    `bias`. `known` holds trees for arguments of the outermost node.
 
     Raises
     ------
@@ -60,11 +61,13 @@ def _node(thing: Any, where: str, known: Mapping[str, Any]) -> dict[str, Any]:
     for name, parameter in inspect.signature(cls).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        fits = hasattr(thing, name) and accepts(hints.get(name, Any), getattr(thing, name))
+        hint, value = hints.get(name, Any), getattr(thing, name, parameter.empty)
+        if hint is bool and (value is None or isinstance(value, nn.Parameter)):
+            value = value is not None
         if name in known:
             node[name] = known[name]
-        elif fits:
-            node[name] = describe(getattr(thing, name), f"{where}.{name}")
+        elif value is not parameter.empty and accepts(hint, value):
+            node[name] = describe(value, f"{where}.{name}")
         elif parameter.default is parameter.empty:
             raise KanopError(
                 f"{cls.__name__} keeps no attribute {name!r}, so a run cannot record how to rebuild it: "

@@ -13,8 +13,10 @@ from torch import nn
 
 from kanop.builder import build, check_tree, locate
 from kanop.hints import accepts
+from kanop.kan import Chebyshev, KANLinear
 from kanop.operators import FNO, Normaliser
 from kanop.solvers import FieldSpec, Grid, KanopError
+from kanop.training.describe import describe
 
 GRID = {"_target_": "kanop.Grid", "shape": [8]}
 SPEC = {"_target_": "kanop.FieldSpec", "grid": GRID, "fields": ["u"]}
@@ -167,3 +169,16 @@ def test_locate_finds_a_class():
 def test_hints(hint, good, bad):
     assert [value for value in good if not accepts(hint, value)] == []
     assert [value for value in bad if accepts(hint, value)] == []
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    "make", [lambda bias: nn.Linear(2, 3, bias), lambda bias: KANLinear(2, 3, Chebyshev(4), bias=bias)]
+)
+def test_a_described_layer_is_built_again_with_and_without_bias(make, bias):
+    layer = make(bias)
+    again = build(describe(layer), trusted=False)
+    again.load_state_dict(layer.state_dict())
+    assert (again.bias is not None) == bias
+    u = torch.randn(5, 2)
+    assert torch.equal(again(u), layer(u))
