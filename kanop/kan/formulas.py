@@ -45,8 +45,10 @@ FUNCTIONS: dict[str, Function] = {
 POINTS = 200
 # Starts (b, c) of the fits in units of half the range, and how many of the best are polished.
 SLOPES = (-1.0, -0.3, 0.15, 0.4, 1.0, 2.0, 3.5, 6.0, 10.0)
-SHIFTS = tuple(np.linspace(-6, 6, 25).tolist())
+SHIFTS = sorted(np.linspace(-6, 6, 25).tolist(), key=abs)
 POLISHED = 3
+# What b and c cost, beside the size of the function: far below rounding.
+TIE = 1e-9
 # A simpler function is taken where its error is within this factor of the smallest, or below ROUNDING.
 SLACK, ROUNDING = 1.05, 1e-7
 
@@ -158,10 +160,16 @@ def _fit(name: str, function: Function, sample: tuple[np.ndarray, np.ndarray]) -
         size = (f * f).sum(-1, keepdims=True)
         return np.where(size > 0, (f @ target)[..., None] / np.where(size > 0, size, 1) * f - target, worst)
 
+    def tied(place: np.ndarray) -> np.ndarray:
+        # Where a and d can do what b or c does (the shift of exp), the search would drift for ever.
+        return np.append(residual(place), TIE * np.linalg.norm(target) * place)
+
     starts = np.array([(b, c) for b in SLOPES for c in SHIFTS])
-    best = starts[np.square(residual(starts)).sum(-1).argsort()[:POLISHED]]
+    # Of starts that are the same function, up to rounding, the one of the smallest shift comes first.
+    sizes = np.square(residual(starts)).sum(-1) / (target @ target)
+    best = starts[sizes.round(9).argsort(kind="stable")[:POLISHED]]
     # In full output a search that takes long sets a flag and does not warn; the error stated tells what came of it.
-    polished = [leastsq(residual, place, xtol=1e-14, ftol=1e-14, maxfev=150, full_output=True)[0] for place in best]
+    polished = [leastsq(tied, place, xtol=1e-14, ftol=1e-14, maxfev=150, full_output=True)[0] for place in best]
     place = min(polished, key=lambda place: float(np.square(residual(place)).sum()))
     f = _centred(function, place[:, None], u)
     if not f.any():

@@ -216,7 +216,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         some = [row for row in rows if budget in row]
         if some:
             parts += [f"{title}:", "\n".join(_lines(some))]
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) or "\n".join(_lines([]))
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
