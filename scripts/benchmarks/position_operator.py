@@ -1,4 +1,4 @@
-"""u ↦ −u″ + V(x) u on an interval: a KANO of two dozen parameters beside an FNO of a hundred thousand.
+"""u ↦ −u″ + V(x) u on an interval: a KANO of two dozen parameters beside an FNO of six hundred thousand.
 
 V is 1 − cos x on a circle, or (x − L/2)² between walls where u = 0. The KANO is linear, one layer of one channel: its
 symbol is a sum of three products, by L-BFGS on 20 pairs in float64, the best of six starts on these pairs; with splines
