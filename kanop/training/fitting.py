@@ -77,8 +77,7 @@ def fit(
     loss : loss(prediction, target, grid) → scalar
     strategy : default `OneStep()`
     optim, trainer : default `OptimConfig()`, `TrainerConfig()`
-    augment : symmetries of the equation that enlarge the data: `Mirror()` for Burgers, `BoxSymmetries()` for Darcy;
-        default none
+    augment : symmetries that enlarge the data: `Mirror()` for Burgers, `BoxSymmetries()` for Darcy; default none
     run : the run's folder, as `new_run` made it; made here if it is not there
     seed : of noise, unrolling and dropout (≥ 0). The initial weights and the order of the data have their own.
     resume : go on from `run/checkpoints/last.ckpt`

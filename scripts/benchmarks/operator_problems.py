@@ -8,7 +8,7 @@ __all__ = ["PROBLEMS", "Problem", "choices", "count", "sized"]
 
 
 class Problem(NamedTuple):
-    """Words of `kanop train`, parameters, modes an axis that spectral operators may keep, frames of a rollout."""
+    """Words of `kanop train`, modes an axis to choose from, most parameters, frames of a rollout and its start."""
 
     words: tuple[str, ...]
     modes: tuple[int, ...]
