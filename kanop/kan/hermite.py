@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.kan.basis import Basis
-from kanop.kan.recurrence import Steps, evaluate, fill
+from kanop.kan.recurrence import AtHand, Steps, evaluate, fill
 from kanop.kan.squash import tanh
 from kanop.solvers.errors import check
 
@@ -54,8 +54,7 @@ class Hermite(Basis):
         check(reach > 0, f"reach is positive, got {reach}")
         self.degree, self.reach, self.size = degree, float(reach), degree
         self.squash = partial(bounded, reach=self.reach)
-        # A compiler cannot look into a cache: what jets and their gradients need is at hand.
-        self._orders = [_steps(degree, order) for order in range(4)]
+        self._steps = AtHand(partial(_steps, degree))
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """√(n!/(n−r)!) He_{n−r}(t)/√(n−r)!, by the recurrence of the latter."""
@@ -64,9 +63,6 @@ class Hermite(Basis):
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
         """The same in place."""
         fill(t, orders, out, self._steps)
-
-    def _steps(self, order: int) -> Steps:
-        return self._orders[order] if order < len(self._orders) else _steps(self.degree, order)
 
 
 @lru_cache(maxsize=64)

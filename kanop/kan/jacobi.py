@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from jaxtyping import Float
 from torch import Tensor
 
 from kanop.kan.basis import Basis
-from kanop.kan.recurrence import Steps, evaluate, fill
+from kanop.kan.recurrence import AtHand, Steps, evaluate, fill
 from kanop.kan.squash import tanh
 from kanop.solvers.errors import check
 
@@ -58,8 +58,7 @@ class Jacobi(Basis):
             f"alpha and beta are above −1, or the weight (1 − t)^α (1 + t)^β has no integral; got {alpha} and {beta}",
         )
         self.degree, self.alpha, self.beta, self.size = degree, float(alpha), float(beta), degree
-        # A compiler cannot look into a cache: what jets and their gradients need is at hand.
-        self._orders = [jacobi_steps(degree, self.alpha, self.beta, order) for order in range(4)]
+        self._steps = AtHand(partial(jacobi_steps, degree, self.alpha, self.beta))
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """By the three-term recurrence of the derivatives."""
@@ -68,13 +67,6 @@ class Jacobi(Basis):
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
         """The same in place."""
         fill(t, orders, out, self._steps)
-
-    def _steps(self, order: int) -> Steps:
-        return (
-            self._orders[order]
-            if order < len(self._orders)
-            else jacobi_steps(self.degree, self.alpha, self.beta, order)
-        )
 
 
 @lru_cache(maxsize=256)

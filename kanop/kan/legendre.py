@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor
 
 from kanop.kan.basis import Basis
 from kanop.kan.jacobi import jacobi_steps
-from kanop.kan.recurrence import Steps, evaluate, fill
+from kanop.kan.recurrence import AtHand, evaluate, fill
 from kanop.kan.squash import tanh
 from kanop.solvers.errors import check
 
@@ -46,8 +47,7 @@ class Legendre(Basis):
         super().__init__()
         check(degree >= 1, f"a Legendre basis has at least degree 1, got degree={degree}")
         self.degree = self.size = degree
-        # A compiler cannot look into a cache: what jets and their gradients need is at hand.
-        self._orders = [jacobi_steps(degree, 0.0, 0.0, order) for order in range(4)]
+        self._steps = AtHand(partial(jacobi_steps, degree, 0.0, 0.0))
 
     def functions(self, t: Float[Tensor, "*n"], order: int = 0) -> list[Float[Tensor, "*n"]]:
         """By the three-term recurrence of the derivatives."""
@@ -56,6 +56,3 @@ class Legendre(Basis):
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:
         """The same in place."""
         fill(t, orders, out, self._steps)
-
-    def _steps(self, order: int) -> Steps:
-        return self._orders[order] if order < len(self._orders) else jacobi_steps(self.degree, 0.0, 0.0, order)

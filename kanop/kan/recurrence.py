@@ -9,10 +9,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Steps", "evaluate", "fill"]
+__all__ = ["AtHand", "Steps", "evaluate", "fill"]
 
 # (A, B, C) with q_m = (A t + B) q_{m−1} − C q_{m−2} for q_m = p_{m+r}^(r); the constant q_0 stands in the first B.
 Steps = Sequence[tuple[float, float, float]]
+
+
+class AtHand:
+    """The steps of every order by `make`, those that jets and their gradients need made once.
+
+    A compiler cannot look into a cache.
+    """
+
+    def __init__(self, make: Callable[[int], Steps]) -> None:
+        self.make, self.low = make, [make(order) for order in range(4)]
+
+    def __call__(self, order: int) -> Steps:
+        """Those of one order."""
+        return self.low[order] if order < len(self.low) else self.make(order)
 
 
 def evaluate(t: Float[Tensor, "*n"], degree: int, order: int, steps: Steps) -> list[Float[Tensor, "*n"]]:
