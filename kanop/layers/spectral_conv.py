@@ -208,10 +208,12 @@ def set_precision(model: nn.Module, precision: str) -> nn.Module:
     (True, 'bf16', torch.float32)
     """
     check(precision in PRECISIONS, nearest(precision, PRECISIONS, "precision"))
-    layers = [layer for layer in model.modules() if isinstance(layer, SpectralConv)]
-    check(len(layers) > 0, f"{type(model).__name__} has no SpectralConv whose precision could be set")
-    for layer in layers:
-        layer.precision = precision
+    found = any(isinstance(layer, SpectralConv) for layer in model.modules())
+    check(found, f"{type(model).__name__} has no SpectralConv whose precision could be set")
+    for layer in model.modules():
+        # Operators that hand their precision on keep it, too: a run records theirs.
+        if getattr(layer, "precision", None) in PRECISIONS:
+            layer.precision = precision  # type: ignore[assignment]
     return model
 
 

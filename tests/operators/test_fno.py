@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from kanop.layers import set_precision
 from kanop.operators import FNO, NeuralopFNO, load_neuralop_weights
 from kanop.solvers import FieldSpec, Grid, KanopError
 
@@ -201,5 +202,7 @@ def test_precision_is_that_of_every_convolution():
     low.load_state_dict(model.state_dict())
     difference = float((low(u) - model(u)).detach().norm() / model(u).norm())
     assert 1e-5 < difference < 5e-2
+    assert torch.equal(set_precision(model, "bf16")(u), low(u))
+    assert model.precision == "bf16", "what a run records"
     with pytest.raises(KanopError, match="precision"):
         FNO(spec, (8,), 4, precision="bf17")
