@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -51,14 +52,13 @@ class GaussianRBF(Basis):
         """The Gaussians, or their derivatives."""
         values = []
         for m in range(self.centres):
-            z = (t - (self.low + m * self.width)) / self.width
-            lower: Tensor | None = None
-            value = (-z * z).exp()
-            for r in range(order):
-                # B' = a B with a = −2z/d, differentiated r times.
-                following = (-2 / self.width) * z * value
-                value, lower = following if lower is None else following - (2 * r / self.width**2) * lower, value
-            values.append(value)
+            z = (t - self.low) / self.width - m
+            # H_r/2^r by its recurrence.
+            hermite: list[Any] = [1.0, z]
+            for r in range(1, order):
+                hermite.append(z * hermite[r] - (r / 2) * hermite[r - 1])
+            gaussian = (-z * z).exp()
+            values.append(hermite[order] * gaussian * (-2 / self.width) ** order if order else gaussian)
         return values
 
     def fill(self, t: Float[Tensor, "*n"], orders: Sequence[int], out: Float[Tensor, "r k *n"]) -> None:

@@ -124,7 +124,7 @@ class SpectralConv(nn.Module):
         check(len(target) == len(sizes), f"output_shape needs {len(sizes)} numbers, got {target}")
         check(skip is None or target == sizes, "a skip adds the input, so output_shape must be its shape")
         into, out = self._axes(sizes, target)
-        matrices = self._takes_matrices(into, out)
+        matrices = matrices_are_faster([*into, *out]) if self.path == "auto" else self.path == "dft"
         dtype = self._dtype(matrices, u.device, [*into, *out])
         with torch.autocast(u.device.type, enabled=False):
             skip = None if skip is None else skip.to(dtype)
@@ -153,11 +153,6 @@ class SpectralConv(nn.Module):
             into.append(Axis(n, first, last, half))
             out.append(Axis(m, first, last, half))
         return into, out
-
-    def _takes_matrices(self, into: list[Axis], out: list[Axis]) -> bool:
-        if self.path != "auto":
-            return self.path == "dft"
-        return matrices_are_faster([*into, *out])
 
     def _dtype(self, matrices: bool, device: torch.device, axes: list[Axis]) -> torch.dtype:
         """What the convolution is computed in: matrices in any precision, FFTs where there are some of it."""
