@@ -49,7 +49,7 @@ class KANLinear(nn.Module):
 
     Raises
     ------
-    KanopError : features below 1, an interval that is none
+    KanopError : features below 1, an interval that is none; inputs of another size, or of no floating point
 
     Notes
     -----
@@ -99,6 +99,10 @@ class KANLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
         """Apply the layer."""
+        check(
+            x.shape[-1:] == (self.in_features,) and x.is_floating_point(),
+            f"a KAN layer takes (*n, {self.in_features}) of floating point, got {tuple(x.shape)} of {x.dtype}",
+        )
         t = self.map(x)
         if torch.compiler.is_compiling() or self._low(x):
             # Functions in full precision, the matmul in that of the weights or of autocast.

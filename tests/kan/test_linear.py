@@ -225,3 +225,9 @@ def test_what_makes_no_sense_is_refused():
         Fourier(0)
     with pytest.raises(KanopError, match="input and its output"):
         KAN([3], Chebyshev())
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_inputs_of_another_size_are_named_and_not_broadcast(size):
+    with pytest.raises(KanopError, match=rf"takes \(\*n, 2\) of floating point, got \(5, {size}\)"):
+        KANLinear(2, 3, Chebyshev(3))(torch.zeros(5, size))
