@@ -23,7 +23,7 @@ TAU = 2 * math.pi
 class Scene:
     """What one picture shows: u₀ from `start`, then the solution at `frames` + 1 equally spaced times up to `stop`."""
 
-    equation: Equation
+    equation: Equation[Any]
     grid: Grid
     start: Callable[[Grid], Tensor]
     stop: float

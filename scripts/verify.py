@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kanop.solvers import Equation, FieldSpec, Grid
+    from kanop.solvers import Equation, FieldSpec, Geometry
     from kanop.testing import Convergence
 
 
@@ -192,11 +192,16 @@ def _imported(path: str) -> Any:
         raise KanopError(f"equation={path} cannot be imported: {error}; is its folder on PYTHONPATH?") from None
 
 
-def _grid(equation: Equation, points: Sequence[int] | None, lengths: Sequence[float] | None) -> Grid:
+def _grid(equation: Equation, points: Sequence[int] | None, lengths: Sequence[float] | None) -> Geometry:
     from kanop.solvers import Grid
+    from kanop.solvers.errors import check
     from kanop.testing.equation import default_grid
 
-    return Grid(points or default_grid(equation).shape, lengths)
+    default = default_grid(equation)
+    if isinstance(default, Grid):
+        return Grid(points or default.shape, lengths)
+    check(lengths is None, f"lengths are sides of a box, and {type(equation).__name__} lives on the unit sphere")
+    return default.with_shape(points) if points else default
 
 
 def _draw(results: Sequence[Convergence], title: str, path: Path) -> None:

@@ -19,6 +19,7 @@ from kanop.solvers.equation import Derivatives, Equation
 from kanop.solvers.equations import (
     Advection,
     AllenCahn,
+    BarotropicVorticity,
     Burgers,
     Burgers2D,
     CosineMedium,
@@ -34,24 +35,29 @@ from kanop.solvers.equations import (
     NavierStokes2D,
     NavierStokes3D,
     NonlinearSchroedinger,
+    ShallowWater,
     Smagorinsky,
+    SphereTransport,
     Wave,
 )
 from kanop.solvers.errors import DataError, KanopError, SolverDiverged
 from kanop.solvers.fields import FieldSpec, Trajectory
 from kanop.solvers.finite_volumes import CellDerivatives
 from kanop.solvers.forcing import FNOForcing, Forcing, KolmogorovForcing
+from kanop.solvers.geometry import Geometry
 from kanop.solvers.grid import Grid
 from kanop.solvers.linear_operator import LinearOperator, MatrixOperator
 from kanop.solvers.poisson import solve_helmholtz, solve_poisson
 from kanop.solvers.random_fields import GaussianRandomField
 from kanop.solvers.schemes import SCHEMES
 from kanop.solvers.solve import solve
+from kanop.solvers.sphere import SphereGrid
 
 __all__ = [
     "SCHEMES",
     "Advection",
     "AllenCahn",
+    "BarotropicVorticity",
     "Burgers",
     "Burgers2D",
     "CellDerivatives",
@@ -70,6 +76,7 @@ __all__ = [
     "Forcing",
     "GaussianBlobs",
     "GaussianRandomField",
+    "Geometry",
     "GinzburgLandau",
     "GrayScott",
     "Grid",
@@ -89,9 +96,12 @@ __all__ = [
     "NonlinearSchroedinger",
     "PeakedVorticity",
     "RandomField",
+    "ShallowWater",
     "Smagorinsky",
     "SolenoidalNoise",
     "SolverDiverged",
+    "SphereGrid",
+    "SphereTransport",
     "Spiral",
     "Trajectory",
     "TruncatedFourier",

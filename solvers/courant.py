@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float, Inexact
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from kanop.solvers.equation import Equation
 from kanop.solvers.errors import SolverDiverged
-from kanop.solvers.grid import Grid
 from kanop.solvers.linear_operator import LinearOperator
 from kanop.solvers.marching import schedule
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["courant_rates", "explained", "refuse_hopeless_step"]
 
 
-def courant_rates(equation: Equation, u_hat: Inexact[Tensor, "b c *k"], grid: Grid) -> Float[Tensor, " b"]:
+def courant_rates(equation: Equation[Any], u_hat: Inexact[Tensor, "b c *k"], grid: Any) -> Float[Tensor, " b"]:
     """Σ_i max|v_i|/Δx_i of each sample, the Courant number of a unit step."""
     speeds = equation.speed(u_hat, grid)
     return (speeds / speeds.new_tensor(grid.spacing)).sum(1)
@@ -63,7 +62,7 @@ def refuse_hopeless_step(
 
 @torch.no_grad()
 def explained(
-    error: SolverDiverged, equation: Equation, u_hat: Inexact[Tensor, "b c *k"], grid: Grid
+    error: SolverDiverged, equation: Equation[Any], u_hat: Inexact[Tensor, "b c *k"], grid: Any
 ) -> SolverDiverged:
     """The error with the Courant number of its step at the speeds of the start, where there are speeds."""
     if type(equation).speed is Equation.speed:
@@ -80,7 +79,7 @@ def _advice(rate: float, h: float) -> str:
 
 
 def _growth(stepper: Stepper, speeds: list[float], h: float) -> float:
-    grid = stepper.grid
+    grid: Any = stepper.grid
     phase = torch.stack([(v * k.abs()).expand(grid.spectral_shape) for v, k in zip(speeds, grid.k, strict=True)]).sum(0)
     carried = -1j * stepper.kept(stepper.mask * phase)
     one = torch.ones_like(carried).expand(1, len(stepper.equation.channels), *carried.shape)

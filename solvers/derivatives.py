@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from kanop.solvers.equation import Derivatives, Equation
-from kanop.solvers.errors import check
+from kanop.solvers.errors import KanopError, check
 from kanop.solvers.fields import Trajectory
+from kanop.solvers.geometry import Geometry
 from kanop.solvers.grid import Grid
 
 __all__ = ["GridDerivatives", "finite_difference_matrix"]
@@ -33,14 +35,14 @@ class GridDerivatives(Derivatives):
         self,
         fields: Mapping[str, Float[Tensor, "b t *x"]],
         times: Float[Tensor, " t"],
-        grid: Grid,
+        grid: Geometry,
         order: int = 4,
     ) -> None:
         self._fields, self._grid, self._times = dict(fields), grid, times
         self._time_matrix = finite_difference_matrix(times, order)
 
     @classmethod
-    def of(cls, equation: Equation, trajectory: Trajectory, order: int = 4) -> GridDerivatives:
+    def of(cls, equation: Equation[Any], trajectory: Trajectory, order: int = 4) -> GridDerivatives:
         """The derivatives of a trajectory, with the auxiliary fields of `equation` supplied."""
         named = dict(zip(trajectory.channels, trajectory.u.unbind(2), strict=True))
         named |= equation.supply(trajectory.u, trajectory.grid)
@@ -62,12 +64,10 @@ class GridDerivatives(Derivatives):
         return torch.einsum("st,bt...->bs...", self._time_matrix.to(f.dtype), f)
 
     def grad(self, f: Tensor) -> tuple[Tensor, ...]:
-        f_hat = self._grid.to_spectral(f)
-        return tuple(self._grid.to_physical(self._grid.derivative(i) * f_hat) for i in range(self._grid.ndim))
+        return self._grid.gradient(self._grid.to_spectral(f))
 
     def div(self, flux: Sequence[Tensor]) -> Tensor:
-        total = sum(self._grid.derivative(i) * self._grid.to_spectral(q) for i, q in enumerate(flux))
-        return self._grid.to_physical(total)  # type: ignore[arg-type]
+        return self._grid.to_physical(self._grid.divergence(flux))
 
     def flux(self, a: Tensor, f: Tensor) -> tuple[Tensor, ...]:
         return tuple(a * g for g in self.grad(f))
@@ -76,6 +76,8 @@ class GridDerivatives(Derivatives):
         return self._grid.to_physical(self._grid.laplacian * self._grid.to_spectral(f))
 
     def along(self, axis: int, f: Tensor, order: int = 1) -> Tensor:
+        if not isinstance(self._grid, Grid):
+            raise KanopError("the axes of a sphere are no directions of space: take grad, div and laplacian")
         return self._grid.to_physical(self._grid.derivative(axis, order) * self._grid.to_spectral(f))
 
 

@@ -15,16 +15,20 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import ClassVar
+from typing import ClassVar, Generic
 
 from jaxtyping import Float, Inexact
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from kanop.solvers.errors import KanopError, check, nearest
+from kanop.solvers.geometry import Geometry
 from kanop.solvers.grid import Grid
 from kanop.solvers.linear_operator import LinearOperator
 
 __all__ = ["Constant", "Derivatives", "Equation", "finite", "trainable"]
+
+G = TypeVar("G", bound=Geometry, default=Grid)
 
 Constant = float | Tensor
 """A physical constant: a number, or a tensor of one element that gradients flow to."""
@@ -100,11 +104,12 @@ class Derivatives(ABC):
         return self.along(axis, f, order)
 
 
-class Equation(ABC):
+class Equation(ABC, Generic[G]):
     r"""∂u/∂t = L u + N(u, t): the physics that solver, losses, physics-informed networks and report share.
 
     A subclass is a frozen dataclass whose fields are the physical constants. `linear` and `nonlinear` state it for
     spectral solvers, `residual` for everything else; `kanop.testing.check_equation` holds them to the same solutions.
+    An `Equation` lives in boxes, an `Equation[SphereGrid]` on spheres, an `Equation[Geometry]` on both.
     """
 
     channels: ClassVar[tuple[str, ...]]
@@ -126,40 +131,40 @@ class Equation(ABC):
     """Whether `nonlinear` takes and gives spectra without the columns that dealiasing drops (`solvers/columns.py`)."""
 
     @abstractmethod
-    def linear(self, grid: Grid) -> Inexact[Tensor, "*c_k"] | LinearOperator:
+    def linear(self, grid: G) -> Inexact[Tensor, "*c_k"] | LinearOperator:
         """Symbol of L: (c, *k), one value a mode, or (c, c, *k), a matrix a mode that mixes the channels.
 
         An L that couples the modes (a coefficient that varies in space) is a `LinearOperator`.
         """
 
     @abstractmethod
-    def nonlinear(self, u_hat: Inexact[Tensor, "b c *k"], grid: Grid, t: float | Tensor) -> Inexact[Tensor, "b c *k"]:
+    def nonlinear(self, u_hat: Inexact[Tensor, "b c *k"], grid: G, t: float | Tensor) -> Inexact[Tensor, "b c *k"]:
         """Coefficients of N(u, t); the caller dealiases. `t` is a number, or (b, 1, *1) if samples differ in time."""
 
     @abstractmethod
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂u/∂t − L u − N(u, t) by name of the equation it belongs to: zero on solutions. Local in space and time."""
 
-    def speed(self, u_hat: Inexact[Tensor, "b c *k"], grid: Grid) -> Float[Tensor, "b d"]:
+    def speed(self, u_hat: Inexact[Tensor, "b c *k"], grid: G) -> Float[Tensor, "b d"]:
         """The largest |velocity| along each axis with which N carries waves; sets the steps of `cfl`."""
         raise KanopError(f"{type(self).__name__} has no advection speed: give dt or tolerance instead of cfl")
 
-    def check_start(self, u0: Float[Tensor, "b c *x"], grid: Grid) -> None:  # noqa: B027 (a hook, nothing to do here)
+    def check_start(self, u0: Float[Tensor, "b c *x"], grid: G) -> None:
         """Raise KanopError where `u0` or `grid` is none for this equation; the base equation takes all."""
 
-    def constrain(self, u: Float[Tensor, "... c *x"], grid: Grid) -> Float[Tensor, "... c *x"]:
+    def constrain(self, u: Float[Tensor, "... c *x"], grid: G) -> Float[Tensor, "... c *x"]:
         """The nearest state that the equation allows; the base equation allows all."""
         return u
 
-    def supply(self, u: Float[Tensor, "... c *x"], grid: Grid) -> dict[str, Tensor]:
+    def supply(self, u: Float[Tensor, "... c *x"], grid: G) -> dict[str, Tensor]:
         """Auxiliary fields, found from the evolved ones on a grid; the base equation has none."""
         return {}
 
-    def invariants(self, u: Float[Tensor, "... c *x"], grid: Grid) -> Mapping[str, Float[Tensor, "..."]]:
+    def invariants(self, u: Float[Tensor, "... c *x"], grid: G) -> Mapping[str, Float[Tensor, "..."]]:
         """Quantities that the exact solution conserves, by name; none unless an equation says so."""
         return {}
 
-    def exact(self, u0: Float[Tensor, "c n"], grid: Grid) -> Callable[..., Tensor]:
+    def exact(self, u0: Float[Tensor, "c n"], grid: G) -> Callable[..., Tensor]:
         """A differentiable function (t, *x) ↦ u that starts as `u0`, for equations that have one."""
         raise KanopError(f"{type(self).__name__} has no exact solution for given initial values")
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.solvers.errors import check
+from kanop.solvers.geometry import Geometry
 from kanop.solvers.grid import Grid
 
 __all__ = ["FieldSpec", "Trajectory"]
@@ -77,7 +78,7 @@ class Trajectory:
 
     u: Float[Tensor, "b t c *x"]
     times: Float[Tensor, " t"]
-    grid: Grid
+    grid: Geometry
     channels: Sequence[str]
     steps: Tensor | None = None
 

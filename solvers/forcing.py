@@ -15,6 +15,7 @@ from torch import Tensor
 from kanop.solvers.columns import by_columns
 from kanop.solvers.equation import Constant, trainable
 from kanop.solvers.errors import check
+from kanop.solvers.geometry import Geometry
 from kanop.solvers.grid import Grid
 
 __all__ = ["FNOForcing", "Forcing", "KolmogorovForcing", "force_hat"]
@@ -88,7 +89,7 @@ class KolmogorovForcing(Forcing):
         return torch.stack([push, torch.zeros_like(push), torch.zeros_like(push)])
 
 
-def force_hat(forcing: Forcing, grid: Grid, degree: int, t: float | Tensor, columns: int) -> Complex[Tensor, "..."]:
+def force_hat(forcing: Forcing, grid: Geometry, degree: int, t: float | Tensor, columns: int) -> Complex[Tensor, "..."]:
     """Coefficients (c, *k) of f(t) on `grid`, or (b, c, *k) where `t` is (b, 1, *1), on the first `columns` columns.
 
     Raises
@@ -104,7 +105,7 @@ def force_hat(forcing: Forcing, grid: Grid, degree: int, t: float | Tensor, colu
 
 
 @lru_cache(maxsize=16)
-def _steady(forcing: Forcing, grid: Grid, degree: int, columns: int) -> Complex[Tensor, "..."]:
+def _steady(forcing: Forcing, grid: Geometry, degree: int, columns: int) -> Complex[Tensor, "..."]:
     double = grid.to(dtype=torch.float64)
     f_hat = double.dealias_mask(degree) * double.to_spectral(_values(forcing, double, 0.0))
     # 2n + 1 has no factor in common with n: a mode that hides behind another one here does not hide there.
@@ -115,11 +116,12 @@ def _steady(forcing: Forcing, grid: Grid, degree: int, columns: int) -> Complex[
     check(
         missed <= MISSED * size,
         f"{forcing} does not fit on a grid of {grid.shape} points: the modes that dealiasing keeps miss {missed:.2g} "
-        f"of {size:.2g}; take a finer grid, and check that the force is periodic on a box of sides {grid.lengths}",
+        f"of {size:.2g}; take a finer grid, and check that the force is one there, periodic on a periodic box",
     )
     return by_columns(f_hat.to(grid.spectral_dtype), grid.ndim, columns)
 
 
-def _values(forcing: Forcing, grid: Grid, t: float | Tensor) -> Float[Tensor, "... c *x"]:
+def _values(forcing: Forcing, grid: Geometry, t: float | Tensor) -> Float[Tensor, "... c *x"]:
     f = forcing(t, *grid.mesh())
-    return f.unsqueeze(-grid.ndim - 1) if grid.ndim == 2 else f.movedim(0, -grid.ndim - 1)
+    vorticity = isinstance(grid, Grid) and grid.ndim == 2
+    return f.unsqueeze(-3) if vorticity else f.movedim(0, -grid.ndim - 1)

@@ -14,6 +14,7 @@ from torch import Tensor
 from kanop.solvers.devices import resolve_device
 from kanop.solvers.errors import KanopError, check, nearest
 from kanop.solvers.fft import irfftn, rfftn
+from kanop.solvers.geometry import Geometry
 from kanop.solvers.resampling import resize_spectrum
 from kanop.solvers.trigonometric import from_cosine, from_sine, to_cosine, to_sine
 
@@ -23,7 +24,7 @@ BOUNDARIES = ("periodic", "dirichlet", "neumann")
 
 
 @dataclass(frozen=True, init=False)
-class Grid:
+class Grid(Geometry):
     r"""Uniform points on ∏ᵢ [oᵢ, oᵢ + Lᵢ] and the trigonometric series that interpolates on them.
 
     A periodic axis has points oᵢ + j Lᵢ/nᵢ and the basis exp(2πi m x/L); its wavenumbers are 2πm/L. A Dirichlet axis
@@ -96,11 +97,6 @@ class Grid:
         return self._hash  # type: ignore[attr-defined]
 
     @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
     def spacing(self) -> tuple[float, ...]:
         """Distance between neighbouring points, per axis."""
         return tuple(length / n for length, n in zip(self.lengths, self.shape, strict=True))
@@ -111,10 +107,6 @@ class Grid:
         shift = [0.0 if kind == "periodic" else 0.5 for kind in self.boundaries]
         axes = zip(self.shape, self.spacing, self.origin, shift, strict=True)
         return tuple(o + h * (self._arange(n) + s) for n, h, o, s in axes)
-
-    def mesh(self) -> tuple[Float[Tensor, "*x"], ...]:
-        """Coordinates of every point, one array of shape `self.shape` an axis."""
-        return torch.meshgrid(*self.points, indexing="ij")
 
     @cached_property
     def _periodic(self) -> tuple[int, ...]:
@@ -185,6 +177,10 @@ class Grid:
             keep = keep & (m.abs() * (degree + 1) < period).reshape(k.shape)
         return keep
 
+    def dealiased(self, degree: int) -> Grid:
+        """The same grid: fast transforms take all modes at once."""
+        return self
+
     @cached_property
     def parseval(self) -> Float[Tensor, "*k"]:
         """Weights w with mean(u²) = Σ_k w_k |û_k|²: 2 for modes that stand for ±k, ½ for sine and cosine modes."""
@@ -196,6 +192,10 @@ class Grid:
                 factor = torch.where((m == 0) | (m == n), 1.0, 0.5)
             weight = weight * factor.to(self.dtype).reshape(self.k[i].shape)
         return weight
+
+    def mean(self, u: Float[Tensor, "... *x"]) -> Float[Tensor, "..."]:
+        """The mean over the points."""
+        return u.mean(tuple(range(-self.ndim, 0)))
 
     def to_spectral(self, u: Float[Tensor, "... *x"]) -> Inexact[Tensor, "... *k"]:
         """Coefficients of the series through the values `u` (trailing axes `shape`); any leading axes."""
@@ -216,6 +216,15 @@ class Grid:
             if kind != "periodic":
                 u = (from_sine if kind == "dirichlet" else from_cosine)(u, i - self.ndim)
         return u
+
+    def gradient(self, u_hat: Inexact[Tensor, "... *k"]) -> tuple[Float[Tensor, "... *x"], ...]:
+        """∂u/∂x_i at the points, one array an axis."""
+        return tuple(self.to_physical(self.derivative(i) * u_hat) for i in range(self.ndim))
+
+    def divergence(self, vector: Sequence[Float[Tensor, "... *x"]]) -> Inexact[Tensor, "... *k"]:
+        """Coefficients of Σ_i ∂v_i/∂x_i."""
+        parts = [self.derivative(i) * self.to_spectral(v) for i, v in enumerate(vector)]
+        return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
     def resample(self, u: Float[Tensor, "... *x"], shape: Sequence[int]) -> Float[Tensor, "... *y"]:
         """Values of the interpolating series on `shape` points, up or down, even or odd: exact if band-limited.
@@ -243,7 +252,3 @@ class Grid:
 
     def _arange(self, n: int) -> Tensor:
         return torch.arange(n, dtype=self.dtype, device=self.device)
-
-    def _check_tail(self, u: Tensor, shape: tuple[int, ...], what: str) -> None:
-        if u.shape[-self.ndim :] != shape:
-            raise KanopError(f"expected {what} with trailing axes {shape} on this grid, got shape {tuple(u.shape)}")

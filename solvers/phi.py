@@ -50,10 +50,30 @@ def block_phi(j: int, z: Inexact[Tensor, "c c *k"]) -> Inexact[Tensor, "c c *k"]
     r"""φ_j(Z) of a c × c matrix for every mode, defective ones too, in double precision.
 
     c = 2: φ_j(Z) = φ_j(λ₁) I + φ_j[λ₁, λ₂] (Z − λ₁ I) with the divided difference over the eigenvalues. c > 2: a Taylor
-    polynomial of Z/2^s with ‖Z‖/2^s ≤ 1, then s doublings; entries are right to |λ|ε of the largest one.
+    polynomial of Z/2^s with ‖Z‖/2^s ≤ 1, then s doublings; entries are right to |λ|ε of the largest one. Channels that
+    do not couple are taken apart, each group at its own scale.
     """
+    groups = _coupled(z)
+    if len(groups) > 1:
+        value = torch.zeros_like(z)
+        for group in groups:
+            rows = torch.tensor(group, device=z.device)
+            block = z[rows][:, rows]
+            part = phi(j, block) if len(group) == 1 else block_phi(j, block)
+            value = value.index_put((rows[:, None], rows), part)
+        return value
     # The root of equal eigenvalues has no derivative, polynomials of Z have.
     return _newton(j, z) if len(z) == 2 and not z.requires_grad else _doublings(j, z)
+
+
+def _coupled(z: Inexact[Tensor, "c c *k"]) -> list[list[int]]:
+    """Channels in groups such that entries between groups are zero in every mode."""
+    linked = (z != 0).flatten(2).any(-1)
+    linked = linked | linked.T | torch.eye(len(z), dtype=torch.bool, device=z.device)
+    for _ in range(len(z)):
+        linked = (linked.to(torch.int64) @ linked.to(torch.int64)) > 0
+    rows = {tuple(row.nonzero().flatten().tolist()) for row in linked}
+    return [list(row) for row in sorted(rows)]
 
 
 def _newton(j: int, z: Inexact[Tensor, "2 2 *k"]) -> Inexact[Tensor, "2 2 *k"]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from kanop.solvers.distributions.modes import generator, lattice, series
 from kanop.solvers.errors import check, nearest
 from kanop.solvers.grid import Grid
+from kanop.solvers.sphere.grid import SphereGrid
+from kanop.solvers.sphere.harmonics import harmonics, normals
 
 __all__ = ["GaussianRandomField"]
 
@@ -22,7 +26,8 @@ class GaussianRandomField:
     r"""u ~ N(0, σ²(−Δ + τ²)^(−α)), zero mean: u = Σ_k √λ_k ξ_k e_k with λ_k = σ²(|k|² + τ²)^(−α).
 
     The e_k are orthonormal on the box: exponentials on periodic axes, sines on Dirichlet and cosines on Neumann axes,
-    products of them in between. The constant is left out. The ξ_k are independent standard normals, drawn mode by mode
+    products of them in between; on a sphere they are its harmonics, with l(l + 1)/R² for |k|², and the field is alike
+    at all points. The constant is left out. The ξ_k are independent standard normals, drawn mode by mode
     outwards: sample i of a split is a pure function of (seed, split, i), and a finer grid adds modes but changes none.
 
     Parameters
@@ -62,16 +67,26 @@ class GaussianRandomField:
         if self.boundaries is not None:
             check(self.boundaries in WALLS, nearest(self.boundaries, WALLS, "kind of modes at walls"))
 
-    def sample(self, grid: Grid, seed: int, split: str, indices: Sequence[int]) -> Float[Tensor, "b 1 *x"]:
+    def sample(self, grid: Grid | SphereGrid, seed: int, split: str, indices: Sequence[int]) -> Float[Tensor, "b 1 *x"]:
         """Samples number `indices` of `split` ("train", "valid", "test"), in double precision on the grid's device."""
         check(
             2 * self.alpha > grid.ndim,
             f"alpha must exceed d/2 = {grid.ndim / 2} for finite variance, got {self.alpha}",
         )
+        draws = (generator(seed, split, i) for i in indices)
+        if isinstance(grid, SphereGrid):
+            check(self.boundaries is None, f"a sphere has no walls: leave out boundaries={self.boundaries!r}")
+            k2 = -grid.to(dtype=torch.float64).laplacian.cpu().numpy()
+            size = np.sqrt(self._variance(np.maximum(k2, k2[1, 0]))) / grid.radius
+            return harmonics(grid, (size * normals(random, grid.degree) for random in draws))
         modes = lattice(*self._kinds(grid))
         k2 = (modes.wavenumbers(grid.lengths) ** 2).sum(0)
-        amplitude = self.sigma * (k2 + self.tau**2) ** (-self.alpha / 2) / modes.norm(grid.lengths)
-        return series(grid, modes, (amplitude * modes.normals(generator(seed, split, i)) for i in indices))
+        amplitude = np.sqrt(self._variance(k2)) / modes.norm(grid.lengths)
+        return series(grid, modes, (amplitude * modes.normals(random) for random in draws))
+
+    def _variance(self, k2: np.ndarray) -> np.ndarray:
+        """λ of modes by their |k|²."""
+        return self.sigma**2 * (k2 + self.tau**2) ** -self.alpha
 
     def _kinds(self, grid: Grid) -> tuple[tuple[str, ...], int]:
         """Kind of the modes on each axis, and the highest number that the grid holds on any."""

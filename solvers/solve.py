@@ -19,7 +19,7 @@ from kanop.solvers.errors import KanopError, SolverDiverged, check, nearest
 from kanop.solvers.etdrk import Coefficients
 from kanop.solvers.fft import bounded_plans
 from kanop.solvers.fields import Trajectory
-from kanop.solvers.grid import Grid
+from kanop.solvers.geometry import Geometry
 from kanop.solvers.imex import Splitting
 from kanop.solvers.linear_operator import LinearOperator
 from kanop.solvers.marching import march
@@ -34,9 +34,9 @@ CHUNK = 5 * 2**17
 
 
 def solve(
-    equation: Equation,
+    equation: Equation[Any],
     u0: Float[Tensor, "b c *x"],
-    grid: Grid,
+    grid: Geometry,
     times: Sequence[float],
     dt: float | Sequence[tuple[float, float]] | None = None,
     tolerance: float | None = None,
@@ -86,17 +86,17 @@ def solve(
     gradients = torch.is_grad_enabled() and (u0.requires_grad or trainable(equation))
     check_mode(mode, grid.device, dt is not None, gradients)
     stepper = Stepper(equation, grid, scheme)
-    u_hat = stepper.mask * grid.to_spectral(u0.to(grid.device, grid.dtype))
+    u_hat = stepper.mask * stepper.grid.to_spectral(u0.to(grid.device, grid.dtype))
     if dt is not None:
         refuse_hopeless_step(stepper, u_hat, times, dt)
         try:
             with bounded_plans(grid.device):
                 frames, count = march(stepper, u_hat, times, dt, mode)
         except SolverDiverged as error:
-            raise explained(error, equation, u_hat, grid) from None
+            raise explained(error, equation, u_hat, stepper.grid) from None
         steps = torch.full((len(u0),), count)
     else:
-        frames = grid.to_physical(u_hat)[:, None].repeat_interleave(len(times), 1)
+        frames = stepper.grid.to_physical(u_hat)[:, None].repeat_interleave(len(times), 1)
         with bounded_plans(grid.device):
             steps = controlled_steps(chosen_control(stepper, tolerance, cfl), u_hat, times, frames)
     moments = torch.tensor(times, dtype=torch.float64, device=grid.device)
@@ -106,10 +106,10 @@ def solve(
 class Stepper:
     """One equation on one grid under one scheme: `advance(u_hat, t, h)`, with the coefficients of each h made once."""
 
-    def __init__(self, equation: Equation, grid: Grid, scheme: str | None = None) -> None:
-        self.equation, self.grid = equation, grid
-        self.mask = grid.dealias_mask(equation.degree)
-        self.linear = equation.linear(grid.to(dtype=torch.float64))
+    def __init__(self, equation: Equation[Any], grid: Geometry, scheme: str | None = None) -> None:
+        self.equation, self.grid = equation, grid.dealiased(equation.degree)
+        self.mask = self.grid.dealias_mask(equation.degree)
+        self.linear = equation.linear(self.grid.to(dtype=torch.float64))
         self.scheme = SCHEMES[scheme or ("ark4" if isinstance(self.linear, LinearOperator) else "etdrk4")]
         # Dealiasing empties the last columns of the half spectrum: an equation that allows it is stepped without them.
         used = self.mask.reshape(-1, self.mask.shape[-1]).any(0)
@@ -211,7 +211,7 @@ def keep_freed_memory() -> None:
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
-def _check_input(equation: Equation, u0: Tensor, grid: Grid, times: list[float], scheme: str | None) -> None:
+def _check_input(equation: Equation[Any], u0: Tensor, grid: Geometry, times: list[float], scheme: str | None) -> None:
     name = type(equation).__name__
     check(scheme is None or scheme in SCHEMES, nearest(str(scheme), SCHEMES, "scheme"))
     check(grid.ndim in equation.ndim, f"{name} lives on grids with {equation.ndim} axes, got {grid.ndim}")

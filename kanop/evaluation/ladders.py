@@ -31,7 +31,7 @@ class EvolutionLadder(Ladder):
         times = [first, *(first + truth.leads).tolist()]
         with torch.no_grad():
             run = solve(self.recipe.equation, u0, grid, times, self._steps(cell), scheme=self.recipe.scheme)
-        return run.u[:, 1:], run.grid
+        return run.u[:, 1:], grid
 
     def columns(self, shape: tuple[int, ...]) -> list[Cell]:
         """One step a frame (four for a single frame), and the recipe's own schedule where it has one."""

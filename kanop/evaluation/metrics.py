@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.solvers import Grid
+from kanop.solvers import Geometry, Grid
 from kanop.solvers.errors import check
 
 __all__ = [
@@ -47,7 +47,7 @@ def relative_l2(prediction: Field, target: Field, grid: Grid) -> Float[Tensor, "
     return _rms(prediction - target, over) / _floor(_rms(target, over))
 
 
-def relative_l2_full(prediction: Field, target: Field, grid: Grid) -> Float[Tensor, " b"]:
+def relative_l2_full(prediction: Field, target: Field, grid: Geometry) -> Float[Tensor, " b"]:
     """‖û−u‖ / ‖u‖, the norm over space, channels and all steps at once: "full" in Li et al. 2020; (b,)."""
     prediction, target = check_pair(prediction, target, grid)
     over = tuple(range(1, target.ndim))
@@ -129,7 +129,7 @@ def invariant_drift(equation: Any, u: Float[Tensor, "b t c ..."], grid: Grid) ->
     return {name: value - value[:, :1] for name, value in equation.invariants(u.double(), grid).items()}
 
 
-def check_pair(prediction: Tensor, target: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+def check_pair(prediction: Tensor, target: Tensor, grid: Geometry) -> tuple[Tensor, Tensor]:
     """Both in float64, or KanopError: shapes that broadcast by accident give numbers that mean nothing."""
     check(
         prediction.shape == target.shape,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from kanop.solvers import Grid, KanopError
+from kanop.solvers import Geometry, KanopError
 
 __all__ = ["check_pair"]
 
 
-def check_pair(prediction: Tensor, target: Tensor, grid: Grid) -> None:
+def check_pair(prediction: Tensor, target: Tensor, grid: Geometry) -> None:
     """Raise KanopError unless both are (b, c, *x) of one shape, with x the shape of `grid`; nothing broadcasts."""
     if prediction.shape != target.shape:
         raise KanopError(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from kanop.solvers import Equation, Grid, GridDerivatives, Trajectory, solve
+from kanop.solvers import Equation, Geometry, Grid, GridDerivatives, SphereGrid, Trajectory, solve
 from kanop.solvers.errors import check
 from kanop.solvers.products import multiply
 
 __all__ = ["check_equation"]
 
 
-def check_equation(equation: Equation, grid: Grid | None = None, seed: int = 0) -> None:
+def check_equation(equation: Equation[Any], grid: Geometry | None = None, seed: int = 0) -> None:
     """∂u/∂t = L u + N(u) and residual(D) = 0 are one equation: raise KanopError, naming the law, unless they are.
 
     1. `linear` and `nonlinear` give real fields: their spectrum is that of its own values.
@@ -49,23 +50,27 @@ def check_equation(equation: Equation, grid: Grid | None = None, seed: int = 0) 
     _require_invariants(equation, u, grid)
 
 
-def default_grid(equation: Equation) -> Grid:
-    """The unit box in the fewest dimensions that the equation has, 48 points an axis, 24 in space."""
+def default_grid(equation: Equation[Any]) -> Geometry:
+    """The unit box in the fewest dimensions that the equation has, 48 points an axis, 24 in space; or the sphere."""
+    if equation.boundaries == ("sphere",):
+        return SphereGrid((32, 64))
     axes = min(equation.ndim)
     return Grid((48 if axes < 3 else 24,) * axes)
 
 
-def smooth_state(equation: Equation, grid: Grid, seed: int) -> tuple[Float[Tensor, "1 c *x"], float]:
-    """A random state whose spectrum falls like e^{−|m|²/2}, and a time in which it changes by about a third."""
-    size = sum((m.abs() ** 2).reshape(k.shape) for m, k in zip(grid.modes, grid.k, strict=True))
+def smooth_state(equation: Equation[Any], grid: Geometry, seed: int) -> tuple[Float[Tensor, "1 c *x"], float]:
+    """A random state whose spectrum falls like e^{−(k/k₁)²/2}, and a time in which its waves change by a third."""
+    size = -grid.laplacian
+    size = size / size[size > 0].min()
     u = _field(equation, grid, seed, grid.dealias_mask(2 * equation.degree))
-    u = grid.to_physical(torch.exp(-0.5 * size) * grid.to_spectral(u))  # type: ignore[arg-type]
+    u = grid.to_physical(torch.exp(-0.5 * size) * grid.to_spectral(u))
     u = u / u.std()
     rate = grid.to_physical(_rate(equation, u, grid))
-    return u, 0.3 * float(u.norm() / rate.norm())
+    changing = u - u.mean(tuple(range(2, u.ndim)), keepdim=True)
+    return u, 0.3 * float(changing.norm() / rate.norm())
 
 
-def _field(equation: Equation, grid: Grid, seed: int, keep: Bool[Tensor, "*k"]) -> Float[Tensor, "1 c *x"]:
+def _field(equation: Equation[Any], grid: Geometry, seed: int, keep: Bool[Tensor, "*k"]) -> Float[Tensor, "1 c *x"]:
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(1, len(equation.channels), *grid.shape, generator=generator, dtype=torch.float64)
     u = equation.constrain(grid.to_physical(keep * grid.to_spectral(noise)), grid)
@@ -76,17 +81,17 @@ def _require(law: str, violation: Tensor | float, tolerance: float) -> None:
     check(bool(violation <= tolerance), f"{law}: violated by {float(violation):.2e}, allowed are {tolerance:.0e}")
 
 
-def _rate(equation: Equation, u: Tensor, grid: Grid) -> Tensor:
+def _rate(equation: Equation[Any], u: Tensor, grid: Geometry) -> Tensor:
     u_hat = grid.to_spectral(u)
     return multiply(equation.linear(grid), u_hat) + equation.nonlinear(u_hat, grid, 0.0)
 
 
-def _require_real(rate_hat: Tensor, grid: Grid, scale: float) -> None:
+def _require_real(rate_hat: Tensor, grid: Geometry, scale: float) -> None:
     again = grid.to_spectral(grid.to_physical(rate_hat))
     _require("linear + nonlinear is the spectrum of a real field", (again - rate_hat).abs().max() / scale, 1e-12)
 
 
-def _require_degree(equation: Equation, grid: Grid, seed: int, scale: float) -> None:
+def _require_degree(equation: Equation[Any], grid: Geometry, seed: int, scale: float) -> None:
     mask = grid.dealias_mask(equation.degree)
     full = _field(equation, grid, seed, mask)
     fine = grid.with_shape([2 * n for n in grid.shape])
@@ -96,7 +101,7 @@ def _require_degree(equation: Equation, grid: Grid, seed: int, scale: float) -> 
     _require(f"degree {equation.degree} dealiases", (coarse_rate - exact).abs().max() / scale, 1e-10)
 
 
-def _require_residual(equation: Equation, u: Tensor, rate: Tensor, grid: Grid, scale: float) -> None:
+def _require_residual(equation: Equation[Any], u: Tensor, rate: Tensor, grid: Geometry, scale: float) -> None:
     # Along a straight line in time the difference stencil is exact: what remains is L, N and the residual itself.
     step = float(u.abs().max()) / scale
     times = step * torch.arange(-2, 3, dtype=torch.float64)
@@ -110,7 +115,7 @@ def _require_residual(equation: Equation, u: Tensor, rate: Tensor, grid: Grid, s
     _require("residual is not zero for a wrong rate", 1 / max(middle(0.5 * rate), 1e-30), 10)
 
 
-def _require_invariants(equation: Equation, u: Tensor, grid: Grid) -> None:
+def _require_invariants(equation: Equation[Any], u: Tensor, grid: Geometry) -> None:
     rate = float(grid.to_physical(_rate(equation, u, grid)).abs().max())
     span = 0.02 * float(u.abs().max()) / rate
     run = solve(equation, u, grid, [0, span / 2, span], dt=span / 64)

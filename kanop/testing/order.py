@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import linear_regression
+from typing import Any
 
 import torch
 
-from kanop.solvers import SCHEMES, Equation, Grid, LinearOperator, solve
+from kanop.solvers import SCHEMES, Equation, Geometry, LinearOperator, solve
 from kanop.solvers.errors import check
 from kanop.solvers.etdrk import EXPONENTIAL
 from kanop.testing.equation import default_grid, smooth_state
@@ -43,7 +44,7 @@ class Convergence:
     slope: float | None
 
 
-def observed_order(equation: Equation, grid: Grid | None = None, seed: int = 0) -> list[Convergence]:
+def observed_order(equation: Equation[Any], grid: Geometry | None = None, seed: int = 0) -> list[Convergence]:
     """d log(error) / d log(dt) from a smooth random state, for every scheme that takes the equation's linear part."""
     grid = grid or default_grid(equation)
     u0, span = smooth_state(equation, grid, seed)

@@ -2,6 +2,7 @@
 
 from kanop.solvers.equations.advection import Advection
 from kanop.solvers.equations.allen_cahn import AllenCahn
+from kanop.solvers.equations.barotropic_vorticity import BarotropicVorticity
 from kanop.solvers.equations.burgers import Burgers
 from kanop.solvers.equations.burgers_2d import Burgers2D
 from kanop.solvers.equations.darcy import Darcy
@@ -16,11 +17,14 @@ from kanop.solvers.equations.kuramoto_sivashinsky import KuramotoSivashinsky
 from kanop.solvers.equations.navier_stokes import NavierStokes2D
 from kanop.solvers.equations.navier_stokes_3d import NavierStokes3D, Smagorinsky
 from kanop.solvers.equations.schroedinger import NonlinearSchroedinger
+from kanop.solvers.equations.shallow_water import ShallowWater
+from kanop.solvers.equations.sphere_transport import SphereTransport
 from kanop.solvers.equations.wave import Wave
 
 __all__ = [
     "Advection",
     "AllenCahn",
+    "BarotropicVorticity",
     "Burgers",
     "Burgers2D",
     "CosineMedium",
@@ -36,6 +40,8 @@ __all__ = [
     "NavierStokes2D",
     "NavierStokes3D",
     "NonlinearSchroedinger",
+    "ShallowWater",
     "Smagorinsky",
+    "SphereTransport",
     "Wave",
 ]

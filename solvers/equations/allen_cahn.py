@@ -10,13 +10,13 @@ from torch import Tensor
 
 from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
-from kanop.solvers.grid import Grid
+from kanop.solvers.geometry import Geometry
 
 __all__ = ["AllenCahn"]
 
 
 @dataclass(frozen=True)
-class AllenCahn(Equation):
+class AllenCahn(Equation[Geometry]):
     r"""∂u/∂t = D Δu + r (u − u³).
 
     Parameters
@@ -47,18 +47,20 @@ class AllenCahn(Equation):
     rate: Constant = 5.0
 
     channels = ("u",)
-    boundaries = ("periodic", "dirichlet", "neumann")
+    boundaries = ("periodic", "dirichlet", "neumann", "sphere")
     degree = 3
 
     def __post_init__(self) -> None:
         good = 0 < self.diffusivity < math.inf and 0 < self.rate < math.inf
         check(good, f"expected diffusivity > 0 and rate > 0, got {self.diffusivity}, {self.rate}")
 
-    def linear(self, grid: Grid) -> Float[Tensor, "1 *k"]:
+    def linear(self, grid: Geometry) -> Float[Tensor, "1 *k"]:
         """r − D|k|²."""
         return (self.rate + self.diffusivity * grid.laplacian)[None]
 
-    def nonlinear(self, u_hat: Inexact[Tensor, "b 1 *k"], grid: Grid, t: float | Tensor) -> Inexact[Tensor, "b 1 *k"]:
+    def nonlinear(
+        self, u_hat: Inexact[Tensor, "b 1 *k"], grid: Geometry, t: float | Tensor
+    ) -> Inexact[Tensor, "b 1 *k"]:
         """−r u³."""
         u = grid.to_physical(u_hat)
         return grid.to_spectral(-self.rate * u * u * u)
