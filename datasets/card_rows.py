@@ -10,7 +10,7 @@ from kanop.datasets.manifest import describe, grid_of
 from kanop.datasets.problem import Problem
 from kanop.datasets.recipe import Recipe
 from kanop.datasets.steady import SteadyRecipe
-from kanop.solvers import Grid
+from kanop.solvers import Geometry, Grid, SphereGrid
 
 __all__ = ["rows"]
 
@@ -28,7 +28,7 @@ def rows(manifest: Mapping[str, Any], recipe: Problem) -> dict[str, str]:
         "equation": _formula(equation),
         "constants": _constants(describe(equation)),
         "domain": _domain(grid),
-        "units": "as the equation is written: lengths, times and fields without dimension",
+        "units": getattr(equation, "units", "as the equation is written: lengths, times and fields without dimension"),
         "fields": ", ".join(manifest["fields"]),
         "stored": f"{_points(grid.shape)} points, {config['dtype']}: {recipe.store.words}",
         **made,
@@ -104,7 +104,10 @@ def _constants(equation: Mapping[str, Any]) -> str:
     return ", ".join(f"{k} = {v}" for k, v in values.items()) or "none"
 
 
-def _domain(grid: Grid) -> str:
+def _domain(grid: Geometry) -> str:
+    if isinstance(grid, SphereGrid):
+        return f"sphere of radius {grid.radius:g}; {grid.nodes} latitudes from north to south, longitudes from 0"
+    assert isinstance(grid, Grid)
     sides = zip(grid.origin, grid.lengths, grid.boundaries, strict=True)
     return " × ".join(f"[{o:g}, {o + length:.6g}] {kind}" for o, length, kind in sides)
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from kanop.datasets.durable import write_durably
-from kanop.solvers import DataError, Grid, KanopError
+from kanop.solvers import DataError, Geometry, Grid, KanopError, SphereGrid
 
 __all__ = ["MANIFEST", "describe", "grid_of", "load_manifest", "refuse_other", "save_manifest", "versions"]
 
@@ -46,9 +46,10 @@ def describe(value: Any) -> Any:
     )
 
 
-def grid_of(description: Mapping[str, Any]) -> Grid:
-    """The Grid that `describe` described."""
-    return Grid(**{key: value for key, value in description.items() if key != "_target_"})
+def grid_of(description: Mapping[str, Any]) -> Geometry:
+    """The grid that `describe` described."""
+    kind = SphereGrid if str(description.get("_target_", "")).endswith(".SphereGrid") else Grid
+    return kind(**{key: value for key, value in description.items() if key != "_target_"})
 
 
 def versions(device: torch.device | str = "cpu") -> dict[str, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.solvers import Grid
+from kanop.solvers import Geometry, Grid, SphereGrid
 
 __all__ = ["preview_png"]
 
@@ -19,7 +20,7 @@ MANY_FRAMES = 8
 
 def preview_png(
     sample: tuple[Float[Tensor, "b t c *x"], Float[Tensor, "b a *x"]],
-    grid: Grid,
+    grid: Geometry,
     times: Sequence[float],
     names: tuple[Sequence[str], Sequence[str]],
 ) -> bytes:
@@ -40,19 +41,23 @@ def preview_png(
         width = 4.5 if grid.ndim == 1 else 3.1
         figure = Figure(figsize=(width * columns, 2.5 * len(rows)), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(len(rows), columns, squeeze=False)
+        kind = {"projection": "mollweide"} if isinstance(grid, SphereGrid) else {}
+        axes = figure.subplots(len(rows), columns, squeeze=False, subplot_kw=kind)
         for row, panels in zip(axes, rows, strict=True):
             for place, (title, values) in zip(row, panels, strict=True):
-                draw = _draw_line if grid.ndim == 1 else _draw_image
-                draw(figure, place, values, grid, times)
+                _drawing(grid)(figure, place, values, grid, times)
                 place.set_title(title, fontsize=9)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
     return buffer.getvalue()
 
 
+def _drawing(grid: Geometry) -> Callable[..., None]:
+    return _draw_map if isinstance(grid, SphereGrid) else _draw_line if grid.ndim == 1 else _draw_image
+
+
 def _panels(
-    u: Tensor, a: Tensor, grid: Grid, times: Sequence[float], names: tuple[Sequence[str], Sequence[str]]
+    u: Tensor, a: Tensor, grid: Geometry, times: Sequence[float], names: tuple[Sequence[str], Sequence[str]]
 ) -> Iterator[tuple[str, Tensor]]:
     """(title, values) of every panel of one sample."""
     fields, constants = names
@@ -67,7 +72,7 @@ def _panels(
     yield from ((f"{name}, t = {times[last]:g}", u[last, i]) for i, name in enumerate(fields) if i)
 
 
-def _draw_line(figure: Any, axes: Any, u: Tensor, grid: Grid, times: Sequence[float]) -> None:
+def _draw_line(figure: Any, axes: Any, u: Tensor, grid: Geometry, times: Sequence[float]) -> None:
     x = grid.points[0].cpu().numpy()
     axes.set_xlabel("x")
     if len(u) >= MANY_FRAMES:
@@ -79,6 +84,19 @@ def _draw_line(figure: Any, axes: Any, u: Tensor, grid: Grid, times: Sequence[fl
         axes.plot(x, values.numpy(), label=f"t = {time:g}")
     if len(u) > 1:
         axes.legend(loc="upper right", fontsize=8)
+
+
+def _draw_map(figure: Any, axes: Any, u: Tensor, grid: SphereGrid, times: Sequence[float]) -> None:
+    """The whole sphere with true areas, longitude 0 in the middle."""
+    latitude, longitude = (x.cpu().numpy() for x in grid.points)
+    # Edges of the cells; the poles close the first and the last row.
+    rows = np.concatenate([[np.pi / 2], (latitude[1:] + latitude[:-1]) / 2, [-np.pi / 2]])
+    columns = np.linspace(-np.pi, np.pi, len(longitude) + 1)
+    turned = u.roll(len(longitude) // 2, -1).numpy()
+    shown = axes.pcolormesh(columns, rows, turned, rasterized=True, **_colours(u))
+    axes.grid(linewidth=0.3)
+    axes.set(xticklabels=[], yticklabels=[])
+    figure.colorbar(shown, ax=axes, shrink=0.7).ax.tick_params(labelsize=7)
 
 
 def _draw_image(figure: Any, axes: Any, u: Tensor, grid: Grid, times: Sequence[float]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from kanop.datasets.recording import Recorded
 from kanop.datasets.storing import EveryPoint, Truncated
-from kanop.solvers import Darcy, Equation, Grid
+from kanop.solvers import Darcy, Equation, Geometry
 
 __all__ = ["Problem"]
 
@@ -18,8 +19,8 @@ __all__ = ["Problem"]
 class Problem(ABC):
     """An equation on a grid, a law of its random inputs, and what is kept of each sample."""
 
-    equation: Equation | Darcy
-    grid: Grid
+    equation: Equation[Any] | Darcy
+    grid: Geometry
     store: EveryPoint | Truncated
 
     @property
@@ -51,6 +52,6 @@ class Problem(ABC):
         return self.equation.channels
 
     @property
-    def stored_grid(self) -> Grid:
+    def stored_grid(self) -> Geometry:
         """The grid of what is kept."""
         return self.store.grid(self.grid)

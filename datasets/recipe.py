@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from numbers import Real
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from kanop.datasets.frames import Frames
 from kanop.datasets.problem import Problem
 from kanop.datasets.recording import SPECTRUM_TAIL, Recorded, spectrum_tail
 from kanop.datasets.storing import EveryPoint, Truncated
-from kanop.solvers import SCHEMES, Equation, Grid, RandomField, Trajectory, solve
+from kanop.solvers import SCHEMES, Equation, Geometry, RandomField, Trajectory, solve
 from kanop.solvers.errors import check, nearest
 
 __all__ = ["Recipe"]
@@ -53,8 +54,8 @@ class Recipe(Problem):
     torch.Size([1, 3, 1, 32])
     """
 
-    equation: Equation
-    grid: Grid
+    equation: Equation[Any]
+    grid: Geometry
     initial: RandomField
     times: Sequence[float] | Frames
     dt: float | Sequence[Sequence[float]]
@@ -118,7 +119,7 @@ class Recipe(Problem):
         frames = torch.stack([self.store.keep(frame, self.grid) for frame in u.unbind(1)], 1)
         return Recorded(frames, None, {SPECTRUM_TAIL: torch.stack(tails, 1)})
 
-    def integrate(self, u0: Float[Tensor, "b c *x"], grid: Grid, refine: int) -> Trajectory:
+    def integrate(self, u0: Float[Tensor, "b c *x"], grid: Geometry, refine: int) -> Trajectory:
         """The solutions from `u0`, the state of the first frame, on `grid` with steps `refine` times shorter."""
         return self._solved(u0, grid, self.frame_times, refine)
 
@@ -128,7 +129,7 @@ class Recipe(Problem):
         ahead = [(float(until), float(h) / refine) for until, h in given if until > start]
         return tuple(ahead[: 1 + next((i for i, (until, _) in enumerate(ahead) if until >= stop), len(ahead))])
 
-    def _solved(self, u0: Tensor, grid: Grid, times: Sequence[float], refine: int) -> Trajectory:
+    def _solved(self, u0: Tensor, grid: Geometry, times: Sequence[float], refine: int) -> Trajectory:
         dt = self.schedule(times[0], times[-1], refine)
         with torch.no_grad():
             return solve(self.equation, u0, grid, times, dt=dt, scheme=self.scheme)

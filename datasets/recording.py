@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from kanop.solvers import Grid
+from kanop.solvers import Geometry
 
 __all__ = ["FLAGGED", "SPECTRUM_TAIL", "Recorded", "spectrum_tail"]
 
@@ -36,11 +36,12 @@ class Recorded:
     diagnostics: Mapping[str, Float[Tensor, "b *t"]] = field(default_factory=dict)
 
 
-def spectrum_tail(u: Float[Tensor, "b c *x"], grid: Grid, degree: int) -> Float[Tensor, " b"]:
+def spectrum_tail(u: Float[Tensor, "b c *x"], grid: Geometry, degree: int) -> Float[Tensor, " b"]:
     r"""max_c ‖u_c in the outermost shell‖/‖u_c‖: √(Σ_shell w|û_c|² / Σ_kept w|û_c|²), the larger the worse resolved.
 
     Kept are the modes that dealiasing leaves for products of `degree`; of these the shell are those with
-    |m_i| > 0.9 M_i on at least one axis i, where M_i is the highest kept mode number of that axis. w are the weights
+    |m_i| > 0.9 M_i on at least one axis i, where M_i is the highest kept mode number of that axis (on a sphere, those
+    with l > 0.9 L). w are the weights
     of Parseval's sum. It is a ratio of amplitudes (root mean squares), of the field on the solver's grid, before any
     coarser grid is taken from it; the mean counts as part of ‖u_c‖.
 
@@ -59,11 +60,11 @@ def spectrum_tail(u: Float[Tensor, "b c *x"], grid: Grid, degree: int) -> Float[
 
 
 @lru_cache(maxsize=16)
-def _modes(grid: Grid, degree: int) -> tuple[Bool[Tensor, "*k"], Bool[Tensor, "*k"]]:
+def _modes(grid: Geometry, degree: int) -> tuple[Bool[Tensor, "*k"], Bool[Tensor, "*k"]]:
     """The modes that are kept, and those of the shell among them."""
     kept = grid.dealias_mask(degree)
     outside = torch.zeros_like(kept)
-    for k, modes in zip(grid.k, grid.modes, strict=True):
-        number = modes.abs().reshape(k.shape).expand(kept.shape)
+    for numbers in grid.numbers:
+        number = numbers.expand(kept.shape)
         outside = outside | (number > SHELL * torch.where(kept, number, 0).max())
     return kept, kept & outside

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.solvers import DataError, Grid
+from kanop.solvers import DataError, Geometry
 from kanop.solvers.errors import check
 
 __all__ = ["Source"]
@@ -30,7 +30,7 @@ class Source(ABC):
     """
 
     name: str
-    grid: Grid
+    grid: Geometry
     fields: tuple[str, ...]
     constants: tuple[str, ...]
     times: Tensor

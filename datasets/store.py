@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 
 import h5py
@@ -10,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.solvers import Grid
+from kanop.solvers import Geometry, SphereGrid
 
 __all__ = ["AXES", "DIAGNOSTICS", "shard_bytes"]
 
@@ -20,7 +21,7 @@ DIAGNOSTICS = "diagnostics"
 
 def shard_bytes(
     name: str,
-    grid: Grid,
+    grid: Geometry,
     times: Sequence[float],
     fields: Mapping[str, Float[Tensor, "b t *x"]],
     scalars: Mapping[str, float],
@@ -39,12 +40,14 @@ def shard_bytes(
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("earliest", "v108")) as file:
         file.attrs["dataset_name"] = name
-        file.attrs["grid_type"] = "cartesian"
+        file.attrs["grid_type"] = "spherical" if isinstance(grid, SphereGrid) else "cartesian"
         file.attrs["n_spatial_dims"] = grid.ndim
         file.attrs["n_trajectories"] = len(next(iter(fields.values())))
         file.attrs["simulation_parameters"] = _names(list(scalars))
         for key, value in scalars.items():
             file.attrs[key] = value
+        if isinstance(grid, SphereGrid):
+            file.attrs["radius"] = grid.radius
         _write_dimensions(file.create_group("dimensions"), grid, times)
         _write_boundaries(file.create_group("boundary_conditions"), grid)
         _write_scalars(file.create_group("scalars"), scalars)
@@ -61,21 +64,31 @@ def _names(names: Sequence[str]) -> np.ndarray:
     return np.array(names, dtype=h5py.string_dtype())
 
 
-def _write_dimensions(group: h5py.Group, grid: Grid, times: Sequence[float]) -> None:
-    group.attrs["spatial_dims"] = _names(AXES[: grid.ndim])
+def _axes(grid: Geometry) -> tuple[Sequence[str], Sequence[Tensor]]:
+    """Names and coordinates of the axes; on a sphere the angle θ from the north pole and the longitude φ."""
+    if isinstance(grid, SphereGrid):
+        latitude, longitude = grid.points
+        return ("theta", "phi"), (math.pi / 2 - latitude, longitude)
+    return AXES[: grid.ndim], grid.points
+
+
+def _write_dimensions(group: h5py.Group, grid: Geometry, times: Sequence[float]) -> None:
+    axes, coordinates = _axes(grid)
+    group.attrs["spatial_dims"] = _names(axes)
     time = group.create_dataset("time", data=np.asarray(times, np.float32))
     time.attrs["sample_varying"] = False
     time.attrs["time_varying"] = True
-    for axis, points in zip(AXES, grid.points, strict=False):
+    for axis, points in zip(axes, coordinates, strict=True):
         data = group.create_dataset(axis, data=points.cpu().numpy().astype(np.float32))
         data.attrs["sample_varying"] = False
         data.attrs["time_varying"] = False
 
 
-def _write_boundaries(group: h5py.Group, grid: Grid) -> None:
-    for axis, kind, n in zip(AXES, grid.boundaries, grid.shape, strict=False):
-        word = "periodic" if kind == "periodic" else "wall"
-        entry = group.create_group(f"{axis}_{word}" + ("" if kind == "periodic" else f"_{kind}"))
+def _write_boundaries(group: h5py.Group, grid: Geometry) -> None:
+    kinds = ("open", "periodic") if isinstance(grid, SphereGrid) else grid.boundaries
+    for axis, kind, n in zip(_axes(grid)[0], kinds, grid.shape, strict=True):
+        word = kind if kind in ("periodic", "open") else "wall"
+        entry = group.create_group(f"{axis}_{word}" + ("" if word == kind else f"_{kind}"))
         entry.attrs["associated_dims"] = _names([axis])
         entry.attrs["associated_fields"] = _names([])
         entry.attrs["bc_type"] = word.upper()
@@ -95,7 +108,7 @@ def _write_scalars(group: h5py.Group, scalars: Mapping[str, float]) -> None:
         data.attrs["time_varying"] = False
 
 
-def _write_fields(group: h5py.Group, fields: Mapping[str, tuple[Tensor, bool]], grid: Grid, dtype: str) -> None:
+def _write_fields(group: h5py.Group, fields: Mapping[str, tuple[Tensor, bool]], grid: Geometry, dtype: str) -> None:
     group.attrs["field_names"] = _names(list(fields))
     for name, (values, varies) in fields.items():
         data = group.create_dataset(name, data=values.cpu().numpy().astype(dtype))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from kanop.datasets.subsampling import subsampled, thinned
-from kanop.solvers import Grid
+from kanop.solvers import Geometry
 from kanop.solvers.errors import check
 
 __all__ = ["EveryPoint", "Truncated"]
@@ -22,7 +23,8 @@ class EveryPoint:
 
     Parameters
     ----------
-    factor : k ≥ 1, which divides every axis, and is odd on axes with walls (cell centres); default 1, all points
+    factor : k ≥ 1, which divides every axis, and is odd on axes with walls (cell centres); default 1, all points. Of a
+        sphere all points are kept
 
     Examples
     --------
@@ -32,11 +34,11 @@ class EveryPoint:
 
     factor: int = 1
 
-    def grid(self, grid: Grid) -> Grid:
+    def grid(self, grid: Geometry) -> Any:
         """The grid of what is kept of `grid`; raises KanopError if `factor` does not fit it."""
         return subsampled(grid, self.factor)[0]
 
-    def keep(self, u: Float[Tensor, "... *x"], grid: Grid) -> Float[Tensor, "... *y"]:
+    def keep(self, u: Float[Tensor, "... *x"], grid: Geometry) -> Float[Tensor, "... *y"]:
         """What is kept of `u`, given on `grid`."""
         return thinned(u, subsampled(grid, self.factor)[1])
 
@@ -64,7 +66,7 @@ class Truncated:
 
     factor: int
 
-    def grid(self, grid: Grid) -> Grid:
+    def grid(self, grid: Geometry) -> Any:
         """The grid of what is kept of `grid`; raises KanopError if `factor` does not fit it."""
         k = self.factor
         check(isinstance(k, int) and k >= 1, f"expected n/k points with a whole k >= 1, got {k!r}")
@@ -74,7 +76,7 @@ class Truncated:
             check(n % k == 0, f"1/{k} of the {n} points of axis {axis} is no whole number; nearest: {near}")
         return grid.with_shape([n // k for n in grid.shape])
 
-    def keep(self, u: Float[Tensor, "... *x"], grid: Grid) -> Float[Tensor, "... *y"]:
+    def keep(self, u: Float[Tensor, "... *x"], grid: Geometry) -> Float[Tensor, "... *y"]:
         """What is kept of `u`, given on `grid`."""
         return u if self.factor == 1 else grid.resample(u, self.grid(grid).shape)
 

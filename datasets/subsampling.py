@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.solvers import Grid
+from kanop.solvers import Geometry, Grid
 from kanop.solvers.errors import check
 
 __all__ = ["coarser", "node_grid", "subsampled", "thinned"]
@@ -16,7 +17,7 @@ Nodes = Sequence[bool]
 """For each axis whether its points include both walls; empty for cell centres on all."""
 
 
-def subsampled(grid: Grid, every: int, nodes: Nodes = ()) -> tuple[Grid, tuple[slice, ...]]:
+def subsampled(grid: Geometry, every: int, nodes: Nodes = ()) -> tuple[Any, tuple[slice, ...]]:
     """x_{sj + o}: the grid of every s-th point, and the slices that take them.
 
     Periodic axes keep points 0, s, 2s, …. Walls have cell centres, so each cell of the coarse grid takes the
@@ -34,6 +35,9 @@ def subsampled(grid: Grid, every: int, nodes: Nodes = ()) -> tuple[Grid, tuple[s
     (tensor([0.0000, 0.5000], dtype=torch.float64),)
     """
     check(isinstance(every, int) and every >= 1, f"expected every s-th point with a whole s >= 1, got {every!r}")
+    if not isinstance(grid, Grid):
+        check(every == 1, f"every {every}-th latitude is no grid of a sphere: take 1, or the store Truncated({every})")
+        return grid, (slice(None),) * grid.ndim
     sizes = []
     for axis, (n, kind, node) in enumerate(_axes(grid, nodes)):
         if _slice(n, kind, node, every) is None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from kanop.solvers import DataError, Grid
+from kanop.solvers import DataError, Geometry, Grid, SphereGrid
+from kanop.solvers.sphere.nodes import NODES, latitudes
 
 __all__ = ["Entry", "Header", "open_hdf5", "read_header"]
 
@@ -31,7 +32,7 @@ class Header:
     """Everything of one file but its frames."""
 
     name: str
-    grid: Grid
+    grid: Geometry
     times: np.ndarray
     n_samples: int
     entries: tuple[Entry, ...]
@@ -68,7 +69,7 @@ def read_header(path: Path, file: h5py.File) -> Header:
         entries = tuple(_entries(file))
         return Header(
             name=_word(file.attrs["dataset_name"]),
-            grid=_grid(path, file, axes),
+            grid=_sphere(path, file) if axes == ["theta", "phi"] else _grid(path, file, axes),
             # Times of the first trajectory where they differ.
             times=np.array([_decimal(t) for t in times.reshape(-1, times.shape[-1])[0]]),
             n_samples=int(file.attrs["n_trajectories"]),
@@ -134,6 +135,33 @@ def _grid(path: Path, file: h5py.File, axes: list[str]) -> Grid:
         # Points are stored in single precision: a corner at zero comes back as rounding.
         origin.append(0.0 if abs(corner) < 1e-5 * lengths[-1] else _decimal(float(np.float32(corner))))
     return Grid(shape, lengths, kinds, origin)
+
+
+def _sphere(path: Path, file: h5py.File) -> SphereGrid:
+    """The grid of angles θ from the north pole and longitudes φ: that kind of nodes whose latitudes they are."""
+    theta, phi = (np.asarray(file["dimensions"][axis][()], np.float64) for axis in ("theta", "phi"))
+    theta, phi = (x.reshape(-1, x.shape[-1])[0] for x in (theta, phi))
+    shape = len(theta), len(phi)
+    even = np.abs(phi - 2 * np.pi / shape[1] * np.arange(shape[1])).max() < 1e-3 / shape[1]
+    if not even:
+        raise DataError(
+            f"{path}: expected longitudes phi in radians from 0 eastwards in equal steps of 2π/{shape[1]}, got "
+            f"{phi[0]:.4g}, {phi[1]:.4g}, … {phi[-1]:.4g}{_degrees(phi)}: reorder the data"
+        )
+    found = {kind: np.arccos(latitudes(kind, shape[0])[0].numpy().clip(-1, 1)) for kind in NODES}
+    for kind, want in found.items():
+        if np.abs(theta - want).max() < 1e-3 / shape[0]:
+            return SphereGrid(shape, kind, radius=float(file.attrs.get("radius", 1.0)))
+    turned = any(np.abs(theta[::-1] - want).max() < 1e-3 / shape[0] for want in found.values())
+    raise DataError(
+        f"{path}: the angles theta, {theta[0]:.4g}, {theta[1]:.4g}, … {theta[-1]:.4g}{_degrees(theta)}, are "
+        + ("from south to north: turn the data over" if turned else f"those of none of {', '.join(NODES)} nodes")
+        + "; expected are angles from the north pole in radians, 0 … π: interpolate data on other latitudes first"
+    )
+
+
+def _degrees(angles: np.ndarray) -> str:
+    return " (these look like degrees)" if np.abs(angles).max() > 7 else ""
 
 
 def _boundaries(file: h5py.File, axes: list[str]) -> list[str]:

@@ -127,6 +127,9 @@ class Equation(ABC, Generic[G]):
     degree: ClassVar[int]
     """Polynomial degree of N in u: sets the dealiasing (2 for quadratic terms)."""
 
+    units: ClassVar[str] = "as the equation is written: lengths, times and fields without dimension"
+    """What its numbers are counted in, for the card of a data set."""
+
     skips_columns: ClassVar[bool] = False
     """Whether `nonlinear` takes and gives spectra without the columns that dealiasing drops (`solvers/columns.py`)."""
 

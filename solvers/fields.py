@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -31,7 +32,7 @@ class FieldSpec:
     dt : time between frames; None for a map without time
     """
 
-    grid: Grid
+    grid: Geometry
     fields: Sequence[str]
     constants: Sequence[str] = ()
     n_in: int = 1
@@ -57,6 +58,15 @@ class FieldSpec:
     def out_channels(self) -> int:
         """Channels that the operator returns."""
         return self.n_out * len(self.fields)
+
+    @property
+    def box(self) -> Grid:
+        """The grid as a box: itself, or the map π × 2π of a sphere's latitudes and longitudes, which has walls at the
+        poles and bends nothing: what operators that know no sphere take it for."""
+        if isinstance(self.grid, Grid):
+            return self.grid
+        shape, sides, kinds = self.grid.shape, (math.pi, 2 * math.pi), ("neumann", "periodic")
+        return Grid(shape, sides, kinds, dtype=self.grid.dtype, device=self.grid.device)
 
     def with_shape(self, shape: Sequence[int]) -> FieldSpec:
         """The same map at another resolution."""

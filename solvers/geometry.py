@@ -64,6 +64,11 @@ class Geometry(ABC):
 
     @property
     @abstractmethod
+    def numbers(self) -> tuple[Float[Tensor, "..."], ...]:
+        """How fine each mode is, to broadcast over coefficients: |m| of each axis of a box, the degree on a sphere."""
+
+    @property
+    @abstractmethod
     def parseval(self) -> Float[Tensor, "*k"]:
         """Weights w with mean(u²) = Σ_k w_k |û_k|²."""
 

@@ -144,6 +144,11 @@ class Grid(Geometry):
             out.append((scale * m).reshape([-1 if j == i else 1 for j in range(self.ndim)]))
         return tuple(out)
 
+    @property
+    def numbers(self) -> tuple[Float[Tensor, "..."], ...]:
+        """|m| per axis, shaped to broadcast over `spectral_shape`."""
+        return tuple(m.abs().reshape(k.shape) for m, k in zip(self.modes, self.k, strict=True))
+
     @cached_property
     def laplacian(self) -> Float[Tensor, "*k"]:
         """Symbol of Δ: −|k|² per mode (≤ 0)."""

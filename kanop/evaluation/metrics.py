@@ -1,8 +1,8 @@
 """Errors of a prediction, one number per sample (and step), summed in float64: no batch split changes them.
 
 Shapes: `prediction` and `target` are (b, t, c, *x) or (b, c, *x); what comes back is (b, t) or (b,).
-⟨·⟩ is the mean over the grid's points. NaN stays NaN: diverged samples are counted by whoever averages,
-never dropped here.
+⟨·⟩ is the mean over the grid's points, on a sphere by its quadrature. NaN stays NaN: diverged samples are counted by
+whoever averages, never dropped here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.solvers import Geometry, Grid
+from kanop.solvers import Geometry, SphereGrid
 from kanop.solvers.errors import check
 
 __all__ = [
@@ -33,38 +33,39 @@ __all__ = [
 Field = Float[Tensor, "b ..."]
 
 
-def relative_l2(prediction: Field, target: Field, grid: Grid) -> Float[Tensor, "b ..."]:
+def relative_l2(prediction: Field, target: Field, grid: Geometry) -> Float[Tensor, "b ..."]:
     """‖û−u‖ / ‖u‖, the norm over space and channels, for each sample and step.
 
     The "step" error of Li et al. 2020, arXiv:2010.08895.
 
+    >>> from kanop.solvers import Grid
     >>> u = torch.sin(2 * torch.pi * Grid((16,)).points[0]).reshape(1, 1, 16)
     >>> round(relative_l2(1.1 * u, u, Grid((16,))).item(), 6)
     0.1
     """
     prediction, target = check_pair(prediction, target, grid)
     over = _space(grid, channels=True)
-    return _rms(prediction - target, over) / _floor(_rms(target, over))
+    return _rms(prediction - target, grid, over) / _floor(_rms(target, grid, over))
 
 
 def relative_l2_full(prediction: Field, target: Field, grid: Geometry) -> Float[Tensor, " b"]:
     """‖û−u‖ / ‖u‖, the norm over space, channels and all steps at once: "full" in Li et al. 2020; (b,)."""
     prediction, target = check_pair(prediction, target, grid)
     over = tuple(range(1, target.ndim))
-    return _rms(prediction - target, over) / _floor(_rms(target, over))
+    return _rms(prediction - target, grid, over) / _floor(_rms(target, grid, over))
 
 
-def nrmse(prediction: Field, target: Field, grid: Grid) -> Float[Tensor, "b ..."]:
+def nrmse(prediction: Field, target: Field, grid: Geometry) -> Float[Tensor, "b ..."]:
     """Σ_c ‖û_c−u_c‖ / ‖u_c‖: each channel by its own norm, channels *summed*.
 
     Koehler et al. 2024, arXiv:2411.00180.
     """
     prediction, target = check_pair(prediction, target, grid)
     over = _space(grid)
-    return (_rms(prediction - target, over) / _floor(_rms(target, over))).sum(-1)
+    return (_rms(prediction - target, grid, over) / _floor(_rms(target, grid, over))).sum(-1)
 
 
-def vrmse(prediction: Field, target: Field, grid: Grid, unbiased: bool = False) -> Float[Tensor, "b ..."]:
+def vrmse(prediction: Field, target: Field, grid: Geometry, unbiased: bool = False) -> Float[Tensor, "b ..."]:
     """√(⟨(û−u)²⟩ / Var u), mean over channels: to predict the spatial mean of u scores exactly 1.
 
     `unbiased=True` is The Well's own formula, √(⟨(û−u)²⟩ / (Var_{N−1} u + 1e-7)) (Ohana et al. 2024,
@@ -72,21 +73,25 @@ def vrmse(prediction: Field, target: Field, grid: Grid, unbiased: bool = False) 
     """
     prediction, target = check_pair(prediction, target, grid)
     over = _space(grid)
-    variance = target.var(dim=over, correction=1 if unbiased else 0)
+    spread = target - _mean(target, grid, over, keepdim=True)
+    points = torch.Size(grid.shape).numel()
+    variance = _mean(spread.square(), grid, over) * (points / (points - 1) if unbiased else 1)
     variance = variance + 1e-7 if unbiased else _floor(variance)
-    return ((prediction - target).square().mean(over) / variance).sqrt().mean(-1)
+    return (_mean((prediction - target).square(), grid, over) / variance).sqrt().mean(-1)
 
 
-def correlation(prediction: Field, target: Field, grid: Grid) -> Float[Tensor, "b ..."]:
+def correlation(prediction: Field, target: Field, grid: Geometry) -> Float[Tensor, "b ..."]:
     """Centred Pearson ρ = ⟨(û−⟨û⟩)(u−⟨u⟩)⟩ / (σ_û σ_u), population moments, mean over channels.
 
-    A constant field correlates with nothing: 0.
+    A constant field correlates with nothing: 0. Of anomalies from a climatology, subtracted from both, it is the
+    anomaly correlation of weather forecasts.
     """
     prediction, target = check_pair(prediction, target, grid)
     over = _space(grid)
-    prediction = prediction - prediction.mean(over, keepdim=True)
-    target = target - target.mean(over, keepdim=True)
-    rho = (prediction * target).mean(over) / _floor(_rms(prediction, over) * _rms(target, over))
+    prediction = prediction - _mean(prediction, grid, over, keepdim=True)
+    target = target - _mean(target, grid, over, keepdim=True)
+    size = _rms(prediction, grid, over) * _rms(target, grid, over)
+    rho = _mean(prediction * target, grid, over) / _floor(size)
     return rho.mean(-1)
 
 
@@ -123,7 +128,7 @@ def diverged_share(u: Float[Tensor, "b ..."]) -> float:
     return float((~torch.isfinite(u).flatten(1).all(1)).double().mean())
 
 
-def invariant_drift(equation: Any, u: Float[Tensor, "b t c ..."], grid: Grid) -> dict[str, Float[Tensor, "b t"]]:
+def invariant_drift(equation: Any, u: Float[Tensor, "b t c ..."], grid: Geometry) -> dict[str, Float[Tensor, "b t"]]:
     """I(u(t)) − I(u(0)) for each of `equation.invariants`, in its own unit: 0 where it is kept exactly."""
     grid = grid.to(torch.float64, u.device)
     return {name: value - value[:, :1] for name, value in equation.invariants(u.double(), grid).items()}
@@ -142,12 +147,19 @@ def check_pair(prediction: Tensor, target: Tensor, grid: Geometry) -> tuple[Tens
     return prediction.double(), target.double()
 
 
-def _space(grid: Grid, channels: bool = False) -> tuple[int, ...]:
+def _space(grid: Geometry, channels: bool = False) -> tuple[int, ...]:
     return tuple(range(-grid.ndim - channels, 0))
 
 
-def _rms(u: Tensor, over: tuple[int, ...]) -> Tensor:
-    return u.square().mean(over).sqrt()
+def _mean(u: Tensor, grid: Geometry, over: tuple[int, ...], keepdim: bool = False) -> Tensor:
+    """⟨u⟩, over channels or steps too where `over` has them."""
+    if isinstance(grid, SphereGrid):
+        u = u * grid.to(torch.float64, u.device).weights
+    return u.mean(over, keepdim)
+
+
+def _rms(u: Tensor, grid: Geometry, over: tuple[int, ...]) -> Tensor:
+    return _mean(u.square(), grid, over).sqrt()
 
 
 def _floor(x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Where in the spectrum a field has its energy and a prediction its error.
 
 Shells and bands are radial in the *mode number* |m| = √Σ m_i² (m_i waves across a periodic side, m_i half
-waves between walls), so they mean the same at every resolution.
+waves between walls), so they mean the same at every resolution. On a sphere they are the degrees l.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.evaluation.metrics import Field, check_pair
-from kanop.solvers import Grid
+from kanop.solvers import Geometry
 from kanop.solvers.errors import check
 
 __all__ = ["band_errors", "energy_spectrum", "log_spectral_distance", "mode_radius"]
 
 
-def mode_radius(grid: Grid) -> Float[Tensor, "*k"]:
-    """|m| = √Σ m_i² of each stored coefficient."""
-    axes = [m.reshape([-1 if j == i else 1 for j in range(grid.ndim)]) for i, m in enumerate(grid.modes)]
-    return torch.stack(torch.broadcast_tensors(*[m.double().square() for m in axes])).sum(0).sqrt()
+def mode_radius(grid: Geometry) -> Float[Tensor, "*k"]:
+    """|m| = √Σ m_i² of each stored coefficient; l on a sphere."""
+    squares = [m.double().square().expand(grid.spectral_shape) for m in grid.numbers]
+    return torch.stack(squares).sum(0).sqrt()
 
 
-def energy_spectrum(u: Float[Tensor, "b ..."], grid: Grid) -> Float[Tensor, "b ..."]:
+def energy_spectrum(u: Float[Tensor, "b ..."], grid: Geometry) -> Float[Tensor, "b ..."]:
     """E(κ) = ½ Σ_{κ−½ ≤ |m| < κ+½} w_m |û_m|², κ = 0, 1, …; Σ_κ E(κ) = ½⟨u²⟩, channels summed.
 
     Parameters
@@ -37,6 +37,7 @@ def energy_spectrum(u: Float[Tensor, "b ..."], grid: Grid) -> Float[Tensor, "b .
     -------
     (b, t, κ) or (b, κ)
 
+    >>> from kanop.solvers import Grid
     >>> grid = Grid((16,))
     >>> u = 2 * torch.sin(2 * torch.pi * 3 * grid.points[0]).reshape(1, 1, 16)
     >>> energy_spectrum(u, grid)[0, :5].round(decimals=9).tolist()
@@ -52,7 +53,7 @@ def energy_spectrum(u: Float[Tensor, "b ..."], grid: Grid) -> Float[Tensor, "b .
 def band_errors(
     prediction: Field,
     target: Field,
-    grid: Grid,
+    grid: Geometry,
     limits: Sequence[float] = (4, 12),
 ) -> Float[Tensor, "b ... band"]:
     """Σ_{|m| in band} w_m |û_m − u_m|², mean over channels: the bands add up to the mean square error.
@@ -81,7 +82,7 @@ def log_spectral_distance(
     return (torch.where(resolved, ratio, 0).sum(-1) / resolved.sum(-1).clamp_min(1)).sqrt()
 
 
-def _power(u: Float[Tensor, "b ..."], grid: Grid) -> Float[Tensor, "b ... modes"]:
+def _power(u: Float[Tensor, "b ..."], grid: Geometry) -> Float[Tensor, "b ... modes"]:
     """w_m |û_m|², summed over channels, modes in one axis: its sum is ⟨Σ_c u_c²⟩."""
     grid = grid.to(torch.float64, u.device)
     power = grid.parseval * grid.to_spectral(u).abs().square()

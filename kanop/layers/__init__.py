@@ -13,9 +13,11 @@ from kanop.layers.pointwise import Pointwise, SoftGate
 from kanop.layers.position_kan import PositionKAN
 from kanop.layers.pseudo_differential import PseudoDifferential
 from kanop.layers.spectral_conv import SpectralConv, set_precision
+from kanop.layers.sphere_conv import DegreeFilter
 
 __all__ = [
     "Continuation",
+    "DegreeFilter",
     "FactorisedConv",
     "GridConv",
     "KANMultiplier",

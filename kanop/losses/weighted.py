@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kanop.solvers import Grid
+from kanop.solvers import Geometry
 from kanop.solvers.errors import check, nearest
 
 __all__ = ["WeightedSum"]
 
-Loss = Callable[[Tensor, Tensor, Grid], Tensor]
+Loss = Callable[[Tensor, Tensor, Geometry], Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class WeightedSum:
     Examples
     --------
     >>> from kanop.losses import Sobolev
+    >>> from kanop.solvers import Grid
     >>> grid, u = Grid((8,)), torch.ones(1, 1, 8)
     >>> loss = WeightedSum([{"loss": Sobolev(0.0)}, {"loss": Sobolev(1.0), "weight": 0.5}])
     >>> loss(2 * u, u, grid).item()
@@ -56,7 +57,9 @@ class WeightedSum:
             finite = isinstance(weight, (int, float)) and math.isfinite(weight)
             check(finite, f"the weight of term {i} is {weight}, not a finite number")
 
-    def __call__(self, prediction: Float[Tensor, "..."], target: Float[Tensor, "..."], grid: Grid) -> Float[Tensor, ""]:
+    def __call__(
+        self, prediction: Float[Tensor, "..."], target: Float[Tensor, "..."], grid: Geometry
+    ) -> Float[Tensor, ""]:
         """The weighted sum."""
         parts = []
         for term in self.terms:

@@ -17,6 +17,7 @@ from kanop.operators.neuralop_tfno import TFNO
 from kanop.operators.neuralop_uno import UNO
 from kanop.operators.normaliser import Normaliser
 from kanop.operators.resnet import ResNet
+from kanop.operators.sfno import SFNO
 from kanop.operators.unet import UNet
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "GINO",
     "KANFNO",
     "KANO",
+    "SFNO",
     "TFNO",
     "UNO",
     "DeepOKAN",

@@ -48,7 +48,7 @@ class Backbone(nn.Module):
         super().__init__()
         check(channels >= 2, f"hidden_channels is at least 2, got {channels}")
         check(len(layers) >= 1, f"n_layers is at least 1, got {len(layers)}")
-        self.extension = Extension(spec.grid, padding)
+        self.extension = Extension(spec.box, padding)
         self.lifting = Lifting(spec, 2 * channels, channels, position)
         self.blocks = nn.ModuleList(
             Block(layer, channels, activate=i < len(layers) - 1) for i, layer in enumerate(layers)

@@ -33,7 +33,7 @@ class DeepOKAN(nn.Module):
     ----------
     spec : the map to learn; gives channels, number of axes and boundaries
     basis : functions of both networks (default `GaussianRBF(8)`)
-    sensors : points per axis at which the branch sees the input (default: those of `spec.grid`)
+    sensors : points per axis at which the branch sees the input (default: those of `spec.box`)
     hidden_channels : width of both networks (default 64)
     n_layers : KAN layers in each network (≥ 1, default 3)
     n_basis : p, number of trunk functions (default 64)
@@ -71,8 +71,8 @@ class DeepOKAN(nn.Module):
     ) -> None:
         super().__init__()
         self.spec, self.basis = spec, GaussianRBF() if basis is None else basis
-        self.sensors = tuple(int(n) for n in (spec.grid.shape if sensors is None else sensors))
-        d = spec.grid.ndim
+        self.sensors = tuple(int(n) for n in (spec.box.shape if sensors is None else sensors))
+        d = spec.box.ndim
         check(len(self.sensors) == d, f"DeepOKAN needs one number of sensors per axis ({d}), got {self.sensors}")
         check(min(self.sensors) >= 1, f"sensors are at least 1 per axis, got {self.sensors}")
         for name, value in (("hidden_channels", hidden_channels), ("n_layers", n_layers), ("n_basis", n_basis)):
@@ -80,7 +80,7 @@ class DeepOKAN(nn.Module):
         self.hidden_channels, self.n_layers, self.n_basis = hidden_channels, n_layers, n_basis
         inner = [hidden_channels] * (n_layers - 1)
         seen = spec.in_channels * math.prod(self.sensors)
-        features = sum(2 if kind == "periodic" else 1 for kind in spec.grid.boundaries)
+        features = sum(2 if kind == "periodic" else 1 for kind in spec.box.boundaries)
         # Normalised fields, within two standard deviations.
         self.branch = _network([seen, *inner, spec.out_channels * n_basis], self.basis, (-2.0, 2.0))
         self.trunk = _network([features, *inner, n_basis], self.basis, UNIT)
@@ -89,7 +89,7 @@ class DeepOKAN(nn.Module):
     def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:
         """Apply the operator to a batch of inputs."""
         check_input(u, self.spec, "DeepOKAN")
-        grid = self.spec.grid.with_shape(u.shape[2:])
+        grid = self.spec.box.with_shape(u.shape[2:])
         seen = u if grid.shape == self.sensors else grid.resample(u, self.sensors)
         coefficients = self.branch(seen.flatten(1)).unflatten(1, (-1, self.n_basis)) / math.sqrt(self.n_basis)
         functions = self.trunk(point_features(grid, u))

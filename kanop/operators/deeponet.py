@@ -27,7 +27,7 @@ class DeepONet(nn.Module):
     Parameters
     ----------
     spec : the map to learn; gives channels, number of axes and boundaries
-    sensors : points per axis at which the branch sees the input (default: those of `spec.grid`)
+    sensors : points per axis at which the branch sees the input (default: those of `spec.box`)
     hidden_channels : width of both networks (default 128)
     n_layers : linear maps in each network (≥ 1, default 3); with 1, G is linear in u up to the constants
     n_basis : p, number of trunk functions (default 128)
@@ -64,8 +64,8 @@ class DeepONet(nn.Module):
         n_basis: int = 128,
     ) -> None:
         super().__init__()
-        self.spec, self.sensors = spec, tuple(int(n) for n in sensors or spec.grid.shape)
-        d = spec.grid.ndim
+        self.spec, self.sensors = spec, tuple(int(n) for n in sensors or spec.box.shape)
+        d = spec.box.ndim
         check(len(self.sensors) == d, f"DeepONet needs one number of sensors per axis ({d}), got {self.sensors}")
         for name, value in (("hidden_channels", hidden_channels), ("n_layers", n_layers), ("n_basis", n_basis)):
             check(value >= 1, f"{name} is at least 1, got {value}")
@@ -73,7 +73,7 @@ class DeepONet(nn.Module):
         self.hidden_channels, self.n_layers, self.n_basis = hidden_channels, n_layers, n_basis
         inner = [hidden_channels] * (n_layers - 1)
         seen = spec.in_channels * math.prod(self.sensors)
-        features = sum(2 if kind == "periodic" else 1 for kind in spec.grid.boundaries)
+        features = sum(2 if kind == "periodic" else 1 for kind in spec.box.boundaries)
         self.branch = _network([seen, *inner, spec.out_channels * n_basis])
         self.trunk = _network([features, *inner, n_basis]).append(nn.GELU())
         self.bias = nn.Parameter(torch.zeros(spec.out_channels))
@@ -81,7 +81,7 @@ class DeepONet(nn.Module):
     def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:
         """Apply the operator to a batch of inputs."""
         check_input(u, self.spec, "DeepONet")
-        grid = self.spec.grid.with_shape(u.shape[2:])
+        grid = self.spec.box.with_shape(u.shape[2:])
         seen = u if grid.shape == self.sensors else grid.resample(u, self.sensors)
         coefficients = self.branch(seen.flatten(1)).unflatten(1, (-1, self.n_basis)) / math.sqrt(self.n_basis)
         functions = self.trunk(point_features(grid, u))

@@ -94,7 +94,7 @@ class FFNO(nn.Module):
     def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:
         """Apply the operator to a batch of inputs."""
         check_input(u, self.spec, "FFNO")
-        v = self.strip.extend(self.lifting(u), self.spec.grid.boundaries)
+        v = self.strip.extend(self.lifting(u), self.spec.box.boundaries)
         for i, pair in enumerate(self.forwards):
             w = self.convs[0 if self.shared else i](v)
             v = v + _mlp(pair, w)

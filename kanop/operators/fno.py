@@ -29,7 +29,7 @@ class FNO(nn.Module):
     ----------
     spec : the map to learn; gives channels, number of axes and boundaries
     n_modes : modes kept per axis, counting both signs as neuraloperator does (the FNO paper's 16 is 32 here);
-        at most the number of points of `spec.grid` on that axis
+        at most the number of points of `spec.box` on that axis
         None: half of the axis, at most 32, 24 or 12 in one to three dimensions
     hidden_channels : width of the blocks (default 64); P and Q are twice as wide inside, M half as wide
     n_layers : number of blocks (default 4)
@@ -94,7 +94,7 @@ class FNO(nn.Module):
     def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:
         """Apply the operator to a batch of inputs."""
         check_input(u, self.spec, "FNO")
-        v = self.strip.extend(self.lifting(u), self.spec.grid.boundaries)
+        v = self.strip.extend(self.lifting(u), self.spec.box.boundaries)
         for block in self.blocks:
             v = block(v)
         v = restrict(v, u.shape[2:])
@@ -106,8 +106,8 @@ class Lifting(nn.Module):
 
     def __init__(self, spec: FieldSpec, inner: int, out: int, position: bool) -> None:
         super().__init__()
-        self.boundaries = tuple(spec.grid.boundaries)
-        self.first = Pointwise(spec.in_channels + (spec.grid.ndim if position else 0), inner)
+        self.boundaries = tuple(spec.box.boundaries)
+        self.first = Pointwise(spec.in_channels + (spec.box.ndim if position else 0), inner)
         self.second = Pointwise(inner, out)
         self.position = position
 

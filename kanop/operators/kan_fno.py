@@ -77,7 +77,7 @@ class KANFNO(nn.Module):
         self.hidden_channels, self.n_layers = hidden_channels, n_layers
         self.position, self.padding, self.strip = position, padding, Continuation.of(padding)
         c, inner = hidden_channels, 2 * hidden_channels
-        features = sum(2 if kind == "periodic" else 1 for kind in spec.grid.boundaries) if position else 0
+        features = sum(2 if kind == "periodic" else 1 for kind in spec.box.boundaries) if position else 0
         self.lifting = _two(spec.in_channels + features, inner, c, self.basis)
         self.blocks = nn.ModuleList(
             Block(c, self.n_modes, self.basis, activate=i < n_layers - 1) for i in range(n_layers)
@@ -94,9 +94,9 @@ class KANFNO(nn.Module):
         check_input(u, self.spec, "KANFNO")
         sizes = u.shape[2:]
         if self.position:
-            x = point_features(self.spec.grid.with_shape(sizes), u).T.unflatten(1, sizes)
+            x = point_features(self.spec.box.with_shape(sizes), u).T.unflatten(1, sizes)
             u = torch.cat([u, x.expand(len(u), *x.shape)], 1)
-        v = self.strip.extend(self.lifting(u), self.spec.grid.boundaries)
+        v = self.strip.extend(self.lifting(u), self.spec.box.boundaries)
         for block in self.blocks:
             v = block(v)
         return self.projection(restrict(v, sizes))

@@ -78,8 +78,8 @@ class KANIntegral(nn.Module):
         self.spec, self.basis = spec, Chebyshev() if basis is None else basis
         self.rank, self.variable, self.position = rank, variable, position
         self.hidden_channels, self.n_layers = hidden_channels, n_layers
-        self.radius = _reach(spec.grid) if radius is None else float(radius)
-        layers = [Kernels(hidden_channels, spec.grid, self.basis, rank, self.radius, variable) for _ in range(n_layers)]
+        self.radius = _reach(spec.box) if radius is None else float(radius)
+        layers = [Kernels(hidden_channels, spec.box, self.basis, rank, self.radius, variable) for _ in range(n_layers)]
         # "even" leaves every axis as long as it is.
         self.backbone = Backbone(spec, layers, hidden_channels, position, padding="even")
 

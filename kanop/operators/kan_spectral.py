@@ -78,8 +78,8 @@ class KANSpectral(nn.Module):
         self.spec, self.basis = spec, Chebyshev() if basis is None else basis
         self.hidden_channels, self.n_layers, self.symbol = hidden_channels, n_layers, symbol
         self.position, self.padding = position, padding
-        args = (hidden_channels, hidden_channels, spec.grid.ndim, self.basis, symbol)
-        wavenumbers = _wavenumbers(spec.grid, self.n_modes)
+        args = (hidden_channels, hidden_channels, spec.box.ndim, self.basis, symbol)
+        wavenumbers = _wavenumbers(spec.box, self.n_modes)
         layers = [KANMultiplier(*args, wavenumbers, self.n_modes) for _ in range(n_layers)]
         self.backbone = Backbone(spec, layers, hidden_channels, position, padding)
 

@@ -74,10 +74,10 @@ class KANO(nn.Module):
         self.spec, self.basis = spec, Chebyshev() if basis is None else basis
         self.rank, self.hidden_channels, self.n_layers = rank, hidden_channels, n_layers
         self.symbol, self.nonlinear, self.padding = symbol, nonlinear, padding
-        self.extension = Extension(spec.grid, padding)
+        self.extension = Extension(spec.box, padding)
         c = hidden_channels
         self.lifting = _pointwise(spec.in_channels, c, self.basis, nonlinear)
-        self.blocks = nn.ModuleList(Block(c, spec.grid, self.basis, rank, symbol, nonlinear) for _ in range(n_layers))
+        self.blocks = nn.ModuleList(Block(c, spec.box, self.basis, rank, symbol, nonlinear) for _ in range(n_layers))
         self.projection = _pointwise(c, spec.out_channels, self.basis, nonlinear)
 
     @property

@@ -73,7 +73,7 @@ class CODANO(NeuralopModel):
         position: bool = True,
         padding: float = 0.125,
     ) -> None:
-        modes, d = check_modes(n_modes, spec, "CODANO"), spec.grid.ndim
+        modes, d = check_modes(n_modes, spec, "CODANO"), spec.box.ndim
         check(d in (2, 3), f"CODANO works on 2 or 3 axes, got {d}; use FNO")
         names = channel_names(spec)
         options = {

@@ -71,7 +71,7 @@ class FNOGNO(NeuralopModel):
                 models.FNOGNO(
                     spec.in_channels,
                     spec.out_channels,
-                    gno_coord_dim=spec.grid.ndim,
+                    gno_coord_dim=spec.box.ndim,
                     fno_n_modes=modes,
                     fno_hidden_channels=hidden_channels,
                     fno_n_layers=n_layers,
@@ -93,7 +93,7 @@ class GINO(NeuralopModel):
     spec : the map to learn
     n_modes : modes kept per axis of the latent grid, counting both signs; at most its points
         None: half of the axis, at most 32, 24 or 12 in one to three dimensions
-    latent : points of the latent grid per axis (default: those of `spec.grid`)
+    latent : points of the latent grid per axis (default: those of `spec.box`)
     hidden_channels : width (default 64)
     n_layers : number of Fourier layers (default 4)
     radius : radius of the balls where the box is [0, 1]^d (default 0.05; at least a spacing of both grids)
@@ -134,7 +134,7 @@ class GINO(NeuralopModel):
         n_layers: int = 4,
         radius: float = 0.05,
     ) -> None:
-        shape = tuple(int(n) for n in latent or spec.grid.shape)
+        shape = tuple(int(n) for n in latent or spec.box.shape)
         modes = check_modes(n_modes, spec.with_shape(shape), "GINO")
         for at in (spec, spec.with_shape(shape)):
             _check_radius(radius, at, "GINO")
@@ -144,7 +144,7 @@ class GINO(NeuralopModel):
                 models.GINO(
                     spec.in_channels,
                     spec.out_channels,
-                    gno_coord_dim=spec.grid.ndim,
+                    gno_coord_dim=spec.box.ndim,
                     in_gno_radius=radius,
                     out_gno_radius=radius,
                     fno_in_channels=spec.in_channels,
@@ -197,7 +197,7 @@ def _points(shape: Sequence[int], like: Tensor) -> Float[Tensor, "*x d"]:
 
 
 def _check_radius(radius: float, spec: FieldSpec, who: str) -> None:
-    coarsest = min(spec.grid.shape)
+    coarsest = min(spec.box.shape)
     check(
         radius * coarsest >= 1,
         f"{who}: balls of radius {radius} on the unit box reach no neighbour on an axis of {coarsest} points; "

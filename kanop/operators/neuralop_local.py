@@ -64,7 +64,7 @@ class LocalNO(NeuralopModel):
         padding: float = 0.125,
     ) -> None:
         modes = check_modes(n_modes, spec, "LocalNO")
-        shape, periodic = tuple(spec.grid.shape), set(spec.grid.boundaries) == {"periodic"}
+        shape, periodic = tuple(spec.box.shape), set(spec.box.boundaries) == {"periodic"}
         super().__init__(
             spec,
             lambda models: _without_aliases(
@@ -75,7 +75,7 @@ class LocalNO(NeuralopModel):
                     hidden_channels=hidden_channels,
                     default_in_shape=shape,
                     n_layers=n_layers,
-                    disco_layers=spec.grid.ndim == 2,
+                    disco_layers=spec.box.ndim == 2,
                     # The library counts the kernel's points by rounding down 2 radius / spacing, axis by axis, and an
                     # even count fails: so square cells, and a radius just above one of them.
                     domain_length=[2.0 * n / shape[0] for n in shape],

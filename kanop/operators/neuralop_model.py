@@ -79,7 +79,7 @@ def wall_padding(spec: FieldSpec, padding: float) -> list[float] | None:
     [0.0, 0.1]
     """
     check(padding >= 0, f"padding is a fraction of the axis, at least 0, got {padding}")
-    walls = [0.0 if kind == "periodic" else float(padding) for kind in spec.grid.boundaries]
+    walls = [0.0 if kind == "periodic" else float(padding) for kind in spec.box.boundaries]
     return walls if any(walls) else None
 
 

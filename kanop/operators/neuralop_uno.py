@@ -67,10 +67,8 @@ class UNO(NeuralopModel):
         padding: float = 0.125,
     ) -> None:
         modes = check_modes(n_modes, spec, "UNO")
-        fits = n_levels >= 1 and min(spec.grid.shape) >= 2 ** (n_levels + 1)
-        check(
-            fits, f"UNO halves the grid {tuple(spec.grid.shape)} n_levels ≥ 1 times, down to 2 points; got {n_levels}"
-        )
+        fits = n_levels >= 1 and min(spec.box.shape) >= 2 ** (n_levels + 1)
+        check(fits, f"UNO halves the grid {tuple(spec.box.shape)} n_levels ≥ 1 times, down to 2 points; got {n_levels}")
         super().__init__(
             spec,
             lambda models: models.UNO(

@@ -72,7 +72,7 @@ class ResNet(nn.Module):
         check(len(dilations) >= 1, "dilations has one number for each convolution of a block, at least one")
         self.spec, self.hidden_channels, self.n_blocks = spec, hidden_channels, n_blocks
         self.dilations, self.kernel, self.position = tuple(int(d) for d in dilations), kernel, position
-        c, kinds = hidden_channels, spec.grid.boundaries
+        c, kinds = hidden_channels, spec.box.boundaries
         self.lifting = Lifting(spec, 2 * c, c, position)
         self.blocks = nn.ModuleList(
             nn.ModuleList(GridConv(c, c, kinds, kernel, d) for d in self.dilations) for _ in range(n_blocks)

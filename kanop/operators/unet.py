@@ -70,7 +70,7 @@ class UNet(nn.Module):
         check(n_levels >= 1, f"n_levels is at least 1, got {n_levels}")
         self.spec, self.hidden_channels, self.n_levels = spec, hidden_channels, n_levels
         self.kernel, self.position = kernel, position
-        c, kinds = hidden_channels, spec.grid.boundaries
+        c, kinds = hidden_channels, spec.box.boundaries
         self.lifting = Lifting(spec, 2 * c, c, position)
         widths = [c * 2**level for level in range(n_levels + 1)]
         pairs = list(pairwise(widths))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from kanop.solvers import FieldSpec, Grid, KanopError
+from kanop.solvers import FieldSpec, KanopError
 from kanop.solvers.errors import check
 
 __all__ = ["Factory", "check_compiled", "check_learns", "check_resolutions", "check_shifts", "seeded"]
@@ -121,7 +121,7 @@ def _noise(spec: FieldSpec, batch: int) -> Tensor:
 
 def _smooth(spec: FieldSpec, batch: int) -> Tensor:
     """Fields of unit size with an eighth of the modes that the grid holds, at least the first."""
-    few = Grid([max(3, n // 4) for n in spec.grid.shape], boundaries=spec.grid.boundaries)
+    few = spec.grid.with_shape([max(4, n // 4) for n in spec.grid.shape]).to(torch.float32)
     generator = torch.Generator().manual_seed(2)
     u = few.resample(torch.randn((batch, spec.in_channels, *few.shape), generator=generator), spec.grid.shape)
     return u / u.std()

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from kanop.solvers import Grid, KanopError
+from kanop.solvers import Geometry, Grid, KanopError
 from kanop.solvers.errors import check
 
 __all__ = ["check_loss"]
 
-Loss = Callable[[Tensor, Tensor, Grid], Tensor]
+Loss = Callable[[Tensor, Tensor, Geometry], Tensor]
 
 
-def check_loss(loss: Loss, grid: Grid | None = None) -> None:
+def check_loss(loss: Loss, grid: Geometry | None = None) -> None:
     """L(û, u, grid) ≥ 0, = 0 where û = u: raise KanopError, naming the law, unless a loss obeys them all.
 
     The laws: a scalar; zero for a perfect prediction, positive for another; the mean over the batch of what each
@@ -60,7 +60,7 @@ def _close(a: Tensor, b: Tensor, tolerance: float) -> bool:
     return bool((a - b).abs() <= tolerance * b.abs())
 
 
-def _check_gradient(loss: Loss, prediction: Tensor, target: Tensor, grid: Grid, what: str) -> None:
+def _check_gradient(loss: Loss, prediction: Tensor, target: Tensor, grid: Geometry, what: str) -> None:
     prediction = prediction.clone().requires_grad_()
     value = loss(prediction, target, grid)
     (gradient,) = torch.autograd.grad(value, prediction)
@@ -68,7 +68,7 @@ def _check_gradient(loss: Loss, prediction: Tensor, target: Tensor, grid: Grid, 
     check(bool(gradient.isfinite().all()), f"the gradient at {what} is not finite")
 
 
-def _check_refusals(loss: Loss, prediction: Tensor, target: Tensor, grid: Grid) -> None:
+def _check_refusals(loss: Loss, prediction: Tensor, target: Tensor, grid: Geometry) -> None:
     other = grid.with_shape([n + 1 for n in grid.shape])
     for what, arguments in (
         ("a target of one sample", (prediction, target[:1], grid)),

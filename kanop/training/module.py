@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from kanop.losses import Sobolev
 from kanop.operators import Emulator
-from kanop.solvers import Grid
+from kanop.solvers import Geometry, Grid
 from kanop.solvers.errors import check
 from kanop.training.augment import Augmentation
 from kanop.training.config import OptimConfig
@@ -60,6 +60,10 @@ class Fitting(lightning.LightningModule):
         augment: Augmentation | None = None,
     ) -> None:
         super().__init__()
+        check(
+            augment is None or isinstance(emulator.spec.grid, Grid),
+            "augment mirrors boxes, and these data live on a sphere: leave it out",
+        )
         self.emulator, self.loss, self.strategy, self.optim = emulator, loss, strategy, optim
         self.seed, self.max_steps, self.log_every, self.augment = seed, max_steps, log_every, augment
         self.description: dict[str, Any] = {}
@@ -75,7 +79,7 @@ class Fitting(lightning.LightningModule):
         spec, strategy = self.emulator.spec, self.strategy
         m = strategy.calls(self.global_step / self.steps, float(torch.rand((), generator=generator)))
         if self.augment is not None:
-            u, target = self.augment(u, target, spec.grid, generator)
+            u, target = self.augment(u, target, spec.box, generator)
         targets = split_target(target, spec, strategy.horizon)[:m]
         if strategy.noise > 0:
             frames = spec.n_in * len(spec.fields)
@@ -153,7 +157,7 @@ class Fitting(lightning.LightningModule):
         with torch.autocast(prediction.device.type, enabled=False):
             return self.loss(prediction.to(target.dtype), target, self._grid(target))
 
-    def _grid(self, u: Tensor) -> Grid:
+    def _grid(self, u: Tensor) -> Geometry:
         return _grid_like(self.emulator.spec.grid, tuple(u.shape[2:]), u.device)
 
 
@@ -171,5 +175,5 @@ def step_seed(*numbers: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def _grid_like(grid: Grid, shape: tuple[int, ...], device: torch.device) -> Grid:
+def _grid_like(grid: Geometry, shape: tuple[int, ...], device: torch.device) -> Geometry:
     return grid.with_shape(shape).to(torch.float32, device)

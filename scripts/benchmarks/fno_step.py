@@ -84,7 +84,7 @@ def _measure(case: dict[str, Any], rounds: int) -> dict[str, Any]:
     u, target = (torch.randn(case["batch"], 1, *case["shape"]) for _ in range(2))
     with torch.no_grad():
         difference = ((ours(u) - theirs(u)).abs().max() / theirs(u).abs().max()).item()
-    steps = {"ours": _stepper(ours, u, target, spec.grid), "neuralop": _stepper(theirs, u, target, spec.grid)}
+    steps = {"ours": _stepper(ours, u, target, spec.box), "neuralop": _stepper(theirs, u, target, spec.box)}
     wall: dict[str, list[float]] = {name: [] for name in steps}
     cpu: dict[str, list[float]] = {name: [] for name in steps}
     for i in range(rounds + 3):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -19,9 +19,9 @@ __all__ = ["LogNormal", "Mixture", "RandomField", "TwoPhase"]
 
 @runtime_checkable
 class RandomField(Protocol):
-    """A law of random fields, as `GaussianRandomField`."""
+    """A law of random fields, as `GaussianRandomField`, on the kind of grid that it is made for."""
 
-    def sample(self, grid: Grid, seed: int, split: str, indices: Sequence[int]) -> Float[Tensor, "b c *x"]:
+    def sample(self, grid: Any, seed: int, split: str, indices: Sequence[int]) -> Float[Tensor, "b c *x"]:
         """Samples number `indices`, each a pure function of (seed, split, i), whatever the resolution."""
 
 

@@ -76,6 +76,7 @@ class ShallowWater(Equation[SphereGrid]):
     ndim = (2,)
     boundaries = ("sphere",)
     degree = 2
+    units = "those of the constants: metres and seconds where they are the Earth's"
 
     def __post_init__(self) -> None:
         good = finite(self.rotation) and 0 < self.mean < math.inf and 0 <= self.viscosity < math.inf and self.power >= 1

@@ -95,8 +95,9 @@ class Jet:
     speed : u_max in m/s (80)
     south, north : φ₀ and φ₁ in radians (π/7 and π/2 − π/7)
     depth : mean, in m (10 000)
-    bump : height of the perturbation ĥ cos φ exp(−(λ/α)²) exp(−((φ₂ − φ)/β)²) of the depth, in m (120; 0 for none)
-    alpha, beta, centre : α and β in radians (1/3 and 1/15) and φ₂ (π/4)
+    bump : ĥ of the perturbation ĥ cos φ exp(−((λ − λ₂)/α)²) exp(−((φ − φ₂)/β)²) of the depth, in m (120; 0 for none)
+    alpha, beta : α and β in radians (1/3 and 1/15)
+    centre, longitude : φ₂ (π/4) and λ₂ (0)
 
     Reference: Galewsky et al. 2004, doi:10.3402/tellusa.v56i5.14436, eqs 2 to 4.
     """
@@ -109,6 +110,7 @@ class Jet:
     alpha: float = 1 / 3
     beta: float = 1 / 15
     centre: float = math.pi / 4
+    longitude: float = 0.0
 
     def state(self, grid: SphereGrid) -> Float[Tensor, "1 3 y x"]:
         """Geopotential, vorticity and divergence on a grid of the Earth's size."""
@@ -119,7 +121,7 @@ class Jet:
             torch.tensor(values).to(phi)[:, None].expand(grid.shape)
             for values in ((wind * np.tan(latitude) - slope) / grid.radius, self._balanced(latitude, grid.radius))
         )
-        angle = torch.remainder(lam + math.pi, 2 * math.pi) - math.pi
+        angle = torch.remainder(lam - self.longitude + math.pi, 2 * math.pi) - math.pi
         hill = torch.exp(-((angle / self.alpha) ** 2) - ((self.centre - phi) / self.beta) ** 2)
         geopotential = balanced - grid.mean(balanced) + GRAVITY * (self.depth + self.bump * torch.cos(phi) * hill)
         return torch.stack([geopotential, vorticity, torch.zeros_like(phi)])[None].to(grid.dtype)

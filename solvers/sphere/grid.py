@@ -133,6 +133,11 @@ class SphereGrid(Geometry):
         """Orders 0 … L."""
         return torch.arange(self.degree + 1, dtype=self.dtype, device=self.device)
 
+    @property
+    def numbers(self) -> tuple[Float[Tensor, "l 1"]]:
+        """The degrees."""
+        return (self.l,)
+
     @cached_property
     def laplacian(self) -> Float[Tensor, "l m"]:
         """−l(l + 1)/R²."""
