@@ -47,8 +47,11 @@ def subsampled(grid: Geometry, every: int, nodes: Nodes = ()) -> tuple[Any, tupl
     return coarse, points or ()
 
 
-def coarser(grid: Grid, shape: Sequence[int], nodes: Nodes = ()) -> tuple[Grid, tuple[slice, ...] | None]:
+def coarser(grid: Geometry, shape: Sequence[int], nodes: Nodes = ()) -> tuple[Any, tuple[slice, ...] | None]:
     """The grid of `shape` points, and the slices that take them out of those of `grid`; None if it lacks some."""
+    if not isinstance(grid, Grid):
+        same = tuple(shape) == tuple(grid.shape)
+        return grid.with_shape(shape), (slice(None),) * grid.ndim if same else None
     lengths, origin, slices = list(grid.lengths), list(grid.origin), []
     for axis, ((n, kind, node), m) in enumerate(zip(_axes(grid, nodes), shape, strict=True)):
         parts, of = (n - 1, m - 1) if node else (n, m)

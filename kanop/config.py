@@ -109,10 +109,10 @@ def check_groups(config: Mapping[str, Any]) -> None:
 
     check_arguments(DataModule.__init__, data["windows"], "data.windows")
     check_arguments(DataModule.__init__, {key: config[key] for key in ("batch_size", "seed")}, "")
-    check_arguments(_run_settings, {key: config[key] for key in ("name", "runs", "increment")}, "")
+    check_arguments(_run_settings, {key: config[key] for key in ("name", "runs", "increment", "standardise")}, "")
 
 
-def _run_settings(name: str, runs: str, increment: bool) -> None:
+def _run_settings(name: str, runs: str, increment: bool, standardise: bool) -> None:
     """Types of the keys that belong to no class."""
 
 

@@ -22,6 +22,7 @@ def train(config: dict[str, Any]) -> None:
 def fit_run(config: dict[str, Any]) -> Path:
     """Train as `config` says and return the run folder."""
     from kanop.builder import build
+    from kanop.losses import Standardised
     from kanop.scripts.console import say
     from kanop.training import export, fit, new_run
 
@@ -30,6 +31,9 @@ def fit_run(config: dict[str, Any]) -> Path:
     foresee(config, parts)
     data = open_module(config, parts["strategy"].horizon)
     emulator = make_emulator(config, data)
+    if config["standardise"]:
+        known = data.statistics()
+        parts["loss"] = Standardised(parts["loss"], known.output_mean.tolist(), known.output_std.tolist())
     say(f"   {forecast(emulator, data, parts)}")
     resume = config["resume"] is not None
     run = Path(config["resume"]) if resume else new_run(config["runs"], config["name"])

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.evaluation.speedup import Cell, Ladder
-from kanop.solvers import Grid, KanopError, solve
+from kanop.solvers import Geometry, KanopError, solve
 
 __all__ = ["EvolutionLadder", "SteadyLadder"]
 
@@ -19,7 +19,7 @@ __all__ = ["EvolutionLadder", "SteadyLadder"]
 class EvolutionLadder(Ladder):
     """The recipe's scheme from the last given frame, by steps that halve."""
 
-    def solve(self, cell: Cell) -> tuple[Float[Tensor, "b steps c *x"], Grid]:
+    def solve(self, cell: Cell) -> tuple[Float[Tensor, "b steps c *x"], Geometry]:
         """The frames to predict, by the cell's steps."""
         truth, start = self.truth, self.truth.start
         if start is None:
@@ -58,7 +58,7 @@ class EvolutionLadder(Ladder):
 class SteadyLadder(Ladder):
     """The equation with the given coefficients, a coarse cell taking that of the fine cell at its centre."""
 
-    def solve(self, cell: Cell) -> tuple[Float[Tensor, "b steps c *x"], Grid]:
+    def solve(self, cell: Cell) -> tuple[Float[Tensor, "b steps c *x"], Geometry]:
         """The solution to the cell's residual."""
         a, grid = self.truth.constants.double(), self.truth.grid.to(torch.float64, self.truth.constants.device)
         for axis, (n, m) in enumerate(zip(grid.shape, cell.shape, strict=True), start=2):

@@ -10,8 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kanop.evaluation.maps import PIXELS, mollweide
 from kanop.evaluation.metrics import relative_l2
 from kanop.evaluation.truth import Truth
+from kanop.solvers import SphereGrid
 
 __all__ = ["player"]
 
@@ -94,17 +96,22 @@ def _frame_limit(u: Tensor, truth: Truth) -> int:
 
 def _packed(u: Tensor, v: Tensor, e: Tensor, given: Tensor | None, truth: Truth, each: bool) -> dict[str, Any]:
     """(group, frame, field, *x) as integers, with scales (group, 1 or frame if `each`, field)."""
+    if isinstance(truth.grid, SphereGrid):
+        u, v = (mollweide(f, truth.grid) for f in (u, v))
+        given = None if given is None else mollweide(given, truth.grid)
     depth = 1 if truth.grid.ndim == 1 else 2
-    thin = [slice(None, None, -(-n // MAX_POINTS[truth.grid.ndim])) for n in truth.grid.shape[:depth]]
+    most = max(PIXELS) if isinstance(truth.grid, SphereGrid) else MAX_POINTS[truth.grid.ndim]
+    thin = [slice(None, None, -(-n // most)) for n in u.shape[3 : 3 + depth]]
     cut: Any = (..., *thin) if truth.grid.ndim < 3 else (..., *thin, truth.grid.shape[2] // 2)
     bits = 16 if depth == 1 else 8
     u, v = u[cut].double().cpu(), v[cut].double().cpu()
     over = [*([] if each else [1]), *range(3, u.ndim)]
     # The prediction may blow up: the scale follows the truth, at most twice its range.
-    low, high = u.amin(over, keepdim=True), u.amax(over, keepdim=True)
+    low, high = _range(u, over)
     span = (high - low).clamp_min(1e-12)
-    low = torch.maximum(torch.minimum(v.nan_to_num(0.0).amin(over, keepdim=True), low), low - span / 2)
-    high = torch.minimum(torch.maximum(v.nan_to_num(0.0).amax(over, keepdim=True), high), high + span / 2)
+    lowest, highest = _range(v, over)
+    low = torch.maximum(torch.minimum(lowest, low), low - span / 2)
+    high = torch.minimum(torch.maximum(highest, high), high + span / 2)
     difference = v - u
     largest = difference.nan_to_num(0.0).abs().amax(over, keepdim=True).clamp_min(1e-300)
     out = {
@@ -117,17 +124,25 @@ def _packed(u: Tensor, v: Tensor, e: Tensor, given: Tensor | None, truth: Truth,
         "fields": list(truth.spec.fields),
         "ndim": depth,
         "shape": list(u.shape[3:]),
-        "lengths": list(truth.grid.lengths or ())[:depth],
-        "origin": list(truth.grid.origin or ())[:depth],
+        "lengths": list(getattr(truth.grid, "lengths", (2.0, 1.0)))[:depth],
+        "origin": list(getattr(truth.grid, "origin", (0.0, 0.0)))[:depth],
         "bits": bits,
+        # Where a map shows nothing, the page shows through.
+        "blank": isinstance(truth.grid, SphereGrid),
     }
     if given is not None:
         given = given[cut].double().cpu()
-        below, above = given.amin(over, keepdim=True), given.amax(over, keepdim=True)
+        below, above = _range(given, over)
         out["given"] = _integers(given, below, above, bits)
         out["given_scale"] = _ends(below, above)
         out["given_names"] = list(truth.spec.fields if truth.spec.n_in else truth.spec.constants)
     return out
+
+
+def _range(u: Tensor, over: list[int]) -> tuple[Tensor, Tensor]:
+    """Smallest and largest values of what is a number."""
+    low, high = u.nan_to_num(nan=torch.inf), u.nan_to_num(nan=-torch.inf)
+    return low.amin(over, keepdim=True), high.amax(over, keepdim=True)
 
 
 def _ends(low: Tensor, high: Tensor) -> list[Any]:

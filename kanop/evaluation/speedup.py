@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kanop.evaluation.metrics import relative_l2
 from kanop.evaluation.truth import Truth, at_shape
-from kanop.solvers import Grid, SolverDiverged
+from kanop.solvers import Geometry, SolverDiverged
 
 __all__ = ["Cell", "Ladder", "seconds"]
 
@@ -88,7 +88,7 @@ class Ladder(ABC):
     budget: float = 20.0
 
     @abstractmethod
-    def solve(self, cell: Cell) -> tuple[Float[Tensor, "b steps c *x"], Grid]:
+    def solve(self, cell: Cell) -> tuple[Float[Tensor, "b steps c *x"], Geometry]:
         """The frames that `cell` computes, and their grid."""
 
     @abstractmethod

@@ -12,7 +12,7 @@ from kanop.datasets.subsampling import coarser
 from kanop.evaluation.metrics import relative_l2
 from kanop.evaluation.sheets import counted_mean
 from kanop.evaluation.truth import Truth, read_truth
-from kanop.solvers import KanopError
+from kanop.solvers import Grid, KanopError
 
 __all__ = ["transfer"]
 
@@ -32,7 +32,8 @@ def transfer(
     Truth is sub-sampled from the stored data where these hold the points, else solved anew by the recipe.
     """
     if factors is None:
-        factors = (0.5, 1, 2) if set(truth.grid.boundaries) == {"periodic"} else (1 / 3, 1, 3)
+        walls = isinstance(truth.grid, Grid) and set(truth.grid.boundaries) != {"periodic"}
+        factors = (1 / 3, 1, 3) if walls else (0.5, 1, 2)
     rows = []
     for factor in factors:
         shape = [max(1, round(n * factor)) for n in truth.grid.shape]
@@ -61,6 +62,9 @@ def _at(source: Any, recipe: Any, truth: Truth, shape: Sequence[int]) -> tuple[T
 
 
 def _holds(source: Any, shape: Sequence[int]) -> bool:
+    """Whether fewer points are among the stored ones; of a sphere they are given by its harmonics."""
+    if not isinstance(source.grid, Grid):
+        return all(m <= n for n, m in zip(source.grid.shape, shape, strict=True))
     return coarser(source.grid, shape, getattr(source, "nodes", ()))[1] is not None
 
 

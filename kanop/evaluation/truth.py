@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanop.datasets.subsampling import coarser, thinned
-from kanop.solvers import FieldSpec, Grid
+from kanop.solvers import FieldSpec, Geometry
 from kanop.solvers.errors import check
 
 __all__ = ["Truth", "at_shape", "read_truth"]
@@ -34,7 +34,7 @@ class Truth:
 
     frames: Float[Tensor, "b t c *x"]
     constants: Float[Tensor, "b a *x"]
-    grid: Grid
+    grid: Geometry
     times: Float[Tensor, " t"]
     spec: FieldSpec
     steady: bool = False
@@ -110,9 +110,9 @@ def read_truth(source: Any, spec: FieldSpec, shape: Sequence[int], samples: int,
 
 
 def at_shape(
-    u: Float[Tensor, "*b_x"], grid: Grid, shape: Sequence[int], nodes: Sequence[bool] = ()
+    u: Float[Tensor, "*b_x"], grid: Geometry, shape: Sequence[int], nodes: Sequence[bool] = ()
 ) -> Float[Tensor, "*b_y"]:
-    """`u` on other points of the same box: its own where they are shared, else the interpolating series."""
+    """`u` on other points of the same box or sphere: its own where they are shared, else the interpolating series."""
     if tuple(shape) == tuple(grid.shape):
         return u
     _, points = coarser(grid, shape, nodes)

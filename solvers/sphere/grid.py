@@ -156,7 +156,7 @@ class SphereGrid(Geometry):
 
     def mean(self, u: Float[Tensor, "... y x"]) -> Float[Tensor, "..."]:
         """The mean over the sphere."""
-        return (self.weights * u).mean((-2, -1))
+        return (self.weights.to(u) * u).mean((-2, -1))
 
     def dealias_mask(self, degree: int) -> Bool[Tensor, "l m"]:
         """l ≤ L with (degree + 1) L inside what the quadrature integrates and below the longitudes; m ≤ l."""
@@ -169,12 +169,12 @@ class SphereGrid(Geometry):
     def to_spectral(self, u: Float[Tensor, "... y x"]) -> Complex[Tensor, "... l m"]:
         """û_lm = ∫ u Y*_lm dΩ by quadrature: exact for degrees up to L; any leading axes."""
         self._check_tail(u, self.shape, "a field")
-        return self.transform.analyse(u)[..., :-1, :]
+        return self._tables(u).analyse(u)[..., :-1, :]
 
     def to_physical(self, u_hat: Complex[Tensor, "... l m"]) -> Float[Tensor, "... y x"]:
         """Values of the series at the points."""
         self._check_tail(u_hat, self.spectral_shape, "a spectrum")
-        return self.transform.synthesise(torch.nn.functional.pad(u_hat, (0, 0, 0, 1)))
+        return self._tables(u_hat).synthesise(torch.nn.functional.pad(u_hat, (0, 0, 0, 1)))
 
     def gradient(self, u_hat: Complex[Tensor, "... l m"]) -> tuple[Float[Tensor, "... y x"], ...]:
         """∇u along east and north; on nodes without poles."""
@@ -208,6 +208,10 @@ class SphereGrid(Geometry):
         """The same grid with other precision or on another device."""
         args = (self.shape, self.nodes, self.degree, self.radius)
         return SphereGrid(*args, dtype or self.dtype, self.device if device is None else device)
+
+    def _tables(self, like: Tensor) -> Transform:
+        """Tables of the precision and on the device of what is transformed."""
+        return _transform(self.nodes, self.shape, self.degree, like.real.dtype, like.device)
 
     @property
     def transform(self) -> Transform:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kanop.losses import Sobolev, WeightedSum
-from kanop.solvers import Grid, KanopError
+from kanop.losses import Sobolev, Standardised, WeightedSum
+from kanop.solvers import Grid, KanopError, SphereGrid
 from kanop.testing import check_loss
 
 LOSSES = {
@@ -13,12 +13,15 @@ LOSSES = {
     "h1": Sobolev(1.0),
     "h-1": Sobolev(-1.0),
     "h0.5_absolute": Sobolev(0.5, relative=False),
+    "standardised": Standardised(Sobolev(), [0.0, 0.0], [2.0, 0.5]),
     "sum": WeightedSum([{"loss": Sobolev()}, {"loss": Sobolev(1.0), "weight": 0.1}]),
 }
 GRIDS = {
     "default": None,
     "1d": Grid((15,), lengths=(3.0,)),
     "walls": Grid((12, 10), lengths=(1.0, 0.5), boundaries=("neumann", "dirichlet")),
+    "gauss": SphereGrid((16, 32), radius=3.0),
+    "equiangular": SphereGrid((33, 64), "equiangular"),
     "3d": Grid((8, 6, 8), boundaries=("periodic", "neumann", "periodic")),
 }
 

@@ -42,7 +42,7 @@
     const pixels = c.getContext("2d").createImageData(cols, rows), lut = tables[kind];
     for (let i = 0; i < rows * cols; i++) {
       const v = value(i), [r, g, b] = v > top ? [128, 128, 128] : lut[Math.round((v / top) * 255)];
-      pixels.data.set([r, g, b, 255], 4 * i);
+      pixels.data.set([r, g, b, P.blank && v > top ? 0 : 255], 4 * i);
     }
     c.getContext("2d").putImageData(pixels, 0, 0);
     return c;
