@@ -59,14 +59,16 @@ def verify_equation(config: dict[str, Any]) -> None:
 
 
 def verify_operator(config: dict[str, Any]) -> None:
-    """Check an operator on grids of 1 to 3 dimensions, or on the one that is given."""
-    from kanop.builder import check_tree
+    """Check an operator on grids of 1 to 3 dimensions, on spheres, or on the grid that is given."""
+    from kanop.builder import check_tree, locate
     from kanop.scripts.console import say, stage
     from kanop.solvers import KanopError
     from kanop.solvers.errors import check
     from kanop.testing import operator_laws
 
-    tree, specs = config["operator"], _specs(config)
+    tree = config["operator"]
+    found = locate(str(tree["_target_"]), where="operator")
+    specs = _specs(config, getattr(found, "lives_on_spheres", False))
     check_tree(tree, trusted=True, where="operator", spec=specs[0])
     name, tried, refusal = str(tree["_target_"]).rpartition(".")[2], 0, ""
     for spec in specs:
@@ -137,14 +139,18 @@ def _factory(tree: Mapping[str, Any]) -> Callable[[FieldSpec], Any]:
     return make
 
 
-def _specs(config: Mapping[str, Any]) -> list[FieldSpec]:
-    from kanop.solvers import FieldSpec, Grid
+def _specs(config: Mapping[str, Any], spheres: bool) -> list[FieldSpec]:
+    """Grids of one to three dimensions; or spheres, for operators that live there alone."""
+    from kanop.solvers import FieldSpec, Grid, SphereGrid
 
-    if config["points"]:
+    grids: list[Geometry]
+    if spheres:
+        grids = [SphereGrid(config["points"] or (16, 32)), SphereGrid(config["points"] or (17, 32), "equiangular")]
+    elif config["points"]:
         grids = [Grid(config["points"], config["lengths"], config["boundaries"] or "periodic")]
     else:
         walls = config["boundaries"] or ("periodic", "dirichlet")
-        grids = [Grid(shape) for shape in ((32,), (16, 12), (8, 6, 8))] + [Grid((12, 16), None, walls)]
+        grids = [*(Grid(shape) for shape in ((32,), (16, 12), (8, 6, 8))), Grid((12, 16), None, walls)]
     return [FieldSpec(grid, ["u", "v"], ["a"]) for grid in grids]
 
 

@@ -111,7 +111,7 @@ class SFNO(nn.Module):
         columns = self.spec.grid.shape[1]
         return columns // math.gcd(columns, self.inner.shape[1])
 
-    def forward(self, u: Float[Tensor, "b i y x"]) -> Float[Tensor, "b o y x"]:
+    def forward(self, u: Float[Tensor, "b i *x"]) -> Float[Tensor, "b o *x"]:
         """Apply the operator to a batch of inputs."""
         check_input(u, self.spec, "SFNO")
         outer = self.spec.grid.with_shape(u.shape[2:]).to(u.dtype, u.device)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from kanop.solvers import FieldSpec, KanopError
+from kanop.solvers import FieldSpec, KanopError, SphereGrid
 from kanop.solvers.errors import check
 
 __all__ = ["Factory", "check_compiled", "check_learns", "check_resolutions", "check_shifts", "seeded"]
@@ -31,7 +31,8 @@ def check_shifts(operator: nn.Module, spec: FieldSpec, shift: int, tolerance: fl
     """G(u(· + s)) = G(u)(· + s) for shifts s by `shift` points along each periodic axis that it divides."""
     u = _noise(spec, 2)
     v = operator(u)
-    for axis, (n, kind) in enumerate(zip(spec.grid.shape, spec.grid.boundaries, strict=True), start=2):
+    kinds = ("sphere", "periodic") if isinstance(spec.grid, SphereGrid) else spec.grid.boundaries
+    for axis, (n, kind) in enumerate(zip(spec.grid.shape, kinds, strict=True), start=2):
         if kind != "periodic" or n % shift:
             continue
         error = float((operator(u.roll(shift, axis)) - v.roll(shift, axis)).norm() / v.norm())

@@ -45,7 +45,7 @@ class Transform:
     degree, order : the largest l and m; order ≤ degree, order < longitudes / 2
     dtype, device : of the tables, which are made in double precision
 
-    Both ways are differentiable any number of times, and keep nothing for it.
+    Both ways are differentiable any number of times, and keep nothing for it. A compiler leaves them as they are.
     """
 
     def __init__(
@@ -72,11 +72,13 @@ class Transform:
         lower = torch.arange(degree + 1)[:, None] >= torch.arange(order + 1)
         self.layout = Layout(torch.where(lower, there, count).flatten().to(device), torch.cat(back).to(device))
 
+    @torch.compiler.disable
     def analyse(self, u: Float[Tensor, "... y x"]) -> Complex[Tensor, "... l m"]:
         """Coefficients of u."""
         u_hat = _Analysis.apply(u.reshape(-1, *self.shape), self, self.analysis)
         return u_hat.view(*u.shape[:-2], self.degree + 1, self.order + 1)
 
+    @torch.compiler.disable
     def synthesise(self, u_hat: Complex[Tensor, "... l m"]) -> Float[Tensor, "... y x"]:
         """Values of the series."""
         u = _Synthesis.apply(u_hat.reshape(-1, self.degree + 1, self.order + 1), self, self.synthesis)

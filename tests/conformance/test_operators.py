@@ -9,6 +9,7 @@ from torch import nn
 
 from kanop.builder import build
 from kanop.config import choices
+from kanop.kan import Chebyshev
 from kanop.layers import Continuation
 from kanop.operators import (
     CODANO,
@@ -18,6 +19,7 @@ from kanop.operators import (
     GINO,
     KANFNO,
     KANO,
+    SFNO,
     TFNO,
     UNO,
     DeepOKAN,
@@ -31,7 +33,7 @@ from kanop.operators import (
     ResNet,
     UNet,
 )
-from kanop.solvers import FieldSpec, Grid, KanopError
+from kanop.solvers import FieldSpec, Grid, KanopError, SphereGrid
 from kanop.testing import check_operator
 from kanop.training import export, load
 
@@ -90,10 +92,26 @@ def test_conforms(operator, spec):
     check_operator(OPERATORS[operator], SPECS[spec])
 
 
+SPHERES = {
+    "sfno": lambda spec: SFNO(spec, hidden_channels=6, n_layers=2),
+    "sfno_with_all": lambda spec: SFNO(spec, 5, 6, 1, 1.5, "instance", True, 1.5),
+    "kan_sfno": lambda spec: SFNO(spec, hidden_channels=6, n_layers=2, basis=Chebyshev(3)),
+    "flat_fno": OPERATORS["fno"],
+    "flat_unet": OPERATORS["unet"],
+}
+
+
+@pytest.mark.parametrize("nodes", ["gauss", "equiangular"])
+@pytest.mark.parametrize("operator", SPHERES)
+def test_conforms_on_spheres(operator, nodes):
+    check_operator(SPHERES[operator], FieldSpec(SphereGrid((12, 24), nodes), ["u", "v"], ["a"]))
+
+
 @pytest.mark.parametrize("name", sorted(choices("operator")))
 def test_every_configuration_that_ships_makes_an_operator(name):
     tree = yaml.safe_load(choices("operator")[name].read_text())
-    spec = FieldSpec(Grid([32] * len(tree.get("n_modes") or [0, 0])), ["u"])
+    grid = SphereGrid((16, 32)) if "sfno" in name else Grid([32] * len(tree.get("n_modes") or [0, 0]))
+    spec = FieldSpec(grid, ["u"])
     assert build(tree, trusted=False, spec=spec)(torch.randn(1, 1, *spec.grid.shape)).shape == (1, 1, *spec.grid.shape)
 
 
