@@ -47,7 +47,7 @@ class Recipe(Problem):
 
     Examples
     --------
-    >>> from kanop.solvers import Burgers, GaussianRandomField
+    >>> from kanop.solvers import Burgers, GaussianRandomField, Grid
     >>> initial = GaussianRandomField(sigma=25, tau=5, alpha=2)
     >>> recipe = Recipe(Burgers(nu=0.1), Grid((64,)), initial, Frames(0, 1, 3), dt=1 / 64, store=EveryPoint(2))
     >>> recipe.solve(recipe.inputs(seed=0, split="train", indices=[5])).u.shape

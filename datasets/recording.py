@@ -47,6 +47,7 @@ def spectrum_tail(u: Float[Tensor, "b c *x"], grid: Geometry, degree: int) -> Fl
 
     Examples
     --------
+    >>> from kanop.solvers import Grid
     >>> grid = Grid((64,))  # of which |m| ≤ 21 are kept for products of degree 2
     >>> x = 2 * torch.pi * grid.points[0]
     >>> u = torch.sin(x) + 1e-3 * torch.sin(20 * x) + torch.sin(30 * x)

@@ -28,6 +28,7 @@ class EveryPoint:
 
     Examples
     --------
+    >>> from kanop.solvers import Grid
     >>> EveryPoint(4).grid(Grid((64, 64))).shape
     (16, 16)
     """
@@ -60,6 +61,7 @@ class Truncated:
 
     Examples
     --------
+    >>> from kanop.solvers import Grid
     >>> Truncated(4).grid(Grid((64, 64))).shape
     (16, 16)
     """

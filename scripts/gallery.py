@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from kanop.solvers import Equation, Grid
+    from kanop.solvers import Equation, Geometry
 
 TAU = 2 * math.pi
 
@@ -24,8 +24,8 @@ class Scene:
     """What one picture shows: u₀ from `start`, then the solution at `frames` + 1 equally spaced times up to `stop`."""
 
     equation: Equation[Any]
-    grid: Grid
-    start: Callable[[Grid], Tensor]
+    grid: Geometry
+    start: Callable[[Any], Tensor]
     stop: float
     dt: float
     frames: int = 100
@@ -88,15 +88,20 @@ def _darcy() -> tuple[bytes, str]:
     return picture, _words(equation, grid, f"residual {float(solution.residual[0]):.0e}", seconds)
 
 
-def _words(equation: Any, grid: Grid, how: str, seconds: float) -> str:
+def _words(equation: Any, grid: Any, how: str, seconds: float) -> str:
     import torch
+
+    from kanop.solvers import SphereGrid
 
     formula = inspect.cleandoc(type(equation).__doc__ or "").split("\n")[0]
     points = " × ".join(map(str, grid.shape))
-    sides = " × ".join(f"{length:.4g}" for length in grid.lengths)
-    walls = "" if set(grid.boundaries) == {"periodic"} else f", {grid.boundaries[0]} walls"
+    if isinstance(grid, SphereGrid):
+        place = f"a sphere of radius {grid.radius:.4g}"
+    else:
+        walls = "" if set(grid.boundaries) == {"periodic"} else f", {grid.boundaries[0]} walls"
+        place = " × ".join(f"{length:.4g}" for length in grid.lengths) + walls
     return (
-        f"{formula}\n\n`{equation}`; {points} points on {sides}{walls}; {how}; "
+        f"{formula}\n\n`{equation}`; {points} points on {place}; {how}; "
         f"{seconds:.1f} s, {torch.get_num_threads()} threads."
     )
 
@@ -106,14 +111,15 @@ def scenes() -> Iterator[tuple[str, Scene]]:
     yield from _lines()
     yield from _planes()
     yield from _spaces()
+    yield from _spheres()
 
 
-def _drawn(law: Any) -> Callable[[Grid], Tensor]:
+def _drawn(law: Any) -> Callable[[Any], Tensor]:
     """The first training sample of a law of random fields."""
     return lambda grid: law.sample(grid, 0, "train", [0])
 
 
-def _formula(function: Callable[..., Sequence[Tensor]]) -> Callable[[Grid], Tensor]:
+def _formula(function: Callable[..., Sequence[Tensor]]) -> Callable[[Any], Tensor]:
     import torch
 
     return lambda grid: torch.stack([f + 0 * grid.mesh()[0] for f in function(*grid.mesh())])[None]
@@ -174,7 +180,7 @@ def _planes() -> Iterator[tuple[str, Scene]]:
     square, torus = s.Grid((128, 128)), s.Grid((256, 256), [TAU, TAU])
     rough = s.GaussianRandomField(sigma=7**1.5 * 2**0.5, tau=7.0, alpha=2.5)
 
-    def two(law: Any) -> Callable[[Grid], Tensor]:
+    def two(law: Any) -> Callable[[Any], Tensor]:
         return lambda grid: torch.cat([law.sample(grid, i, "train", [0]) for i in range(2)], 1)
 
     yield "allen_cahn", Scene(s.AllenCahn(), square, _drawn(s.TruncatedFourier(modes=10)), 4.0, 0.01)
@@ -206,6 +212,21 @@ def _spaces() -> Iterator[tuple[str, Scene]]:
 
     box = s.Grid((48, 48, 48), [TAU] * 3)
     yield "navier_stokes_3d", Scene(s.NavierStokes3D(0.01), box, _drawn(s.SolenoidalNoise()), 2.0, 0.02, 20)
+
+
+def _spheres() -> Iterator[tuple[str, Scene]]:
+    from kanop import solvers as s
+    from kanop.solvers.sphere import Deformation, Jet
+    from kanop.solvers.sphere.cases import DAY, EARTH, GRAVITY, cosine_bell
+
+    unit, earth = s.SphereGrid((64, 128)), s.SphereGrid((96, 192), radius=EARTH)
+    stirred = s.SphereTransport(Deformation(strength=4.0), diffusivity=1e-4)
+    yield "sphere_transport", Scene(stirred, unit, lambda grid: cosine_bell(grid, width=0.8), 1.0, 1 / 256)
+    swirls = _drawn(s.GaussianRandomField(1e4, 10.0, 3.5))
+    turning = s.BarotropicVorticity(TAU, viscosity=3e-13, power=4)
+    yield "barotropic_vorticity", Scene(turning, unit, swirls, 10.0, 0.02)
+    water = s.ShallowWater(mean=1e4 * GRAVITY, viscosity=1e5)
+    yield "shallow_water", Scene(water, earth, lambda grid: Jet().state(grid), 6 * DAY, 900.0)
 
 
 if __name__ == "__main__":

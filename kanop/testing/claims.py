@@ -122,7 +122,8 @@ def _noise(spec: FieldSpec, batch: int) -> Tensor:
 
 def _smooth(spec: FieldSpec, batch: int) -> Tensor:
     """Fields of unit size with an eighth of the modes that the grid holds, at least the first."""
-    few = spec.grid.with_shape([max(4, n // 4) for n in spec.grid.shape]).to(torch.float32)
+    least = 4 if isinstance(spec.grid, SphereGrid) else 3
+    few = spec.grid.with_shape([max(least, n // 4) for n in spec.grid.shape]).to(torch.float32)
     generator = torch.Generator().manual_seed(2)
     u = few.resample(torch.randn((batch, spec.in_channels, *few.shape), generator=generator), spec.grid.shape)
     return u / u.std()

@@ -64,10 +64,11 @@ def smooth_state(equation: Equation[Any], grid: Geometry, seed: int) -> tuple[Fl
     size = size / size[size > 0].min()
     u = _field(equation, grid, seed, grid.dealias_mask(2 * equation.degree))
     u = grid.to_physical(torch.exp(-0.5 * size) * grid.to_spectral(u))
+    # A depth that waves run on is no wave.
+    rest = equation.constrain(torch.zeros_like(u), grid) / u.std()
     u = u / u.std()
     rate = grid.to_physical(_rate(equation, u, grid))
-    changing = u - u.mean(tuple(range(2, u.ndim)), keepdim=True)
-    return u, 0.3 * float(changing.norm() / rate.norm())
+    return u, 0.3 * float((u - rest).norm() / rate.norm())
 
 
 def _field(equation: Equation[Any], grid: Geometry, seed: int, keep: Bool[Tensor, "*k"]) -> Float[Tensor, "1 c *x"]:

@@ -9,7 +9,6 @@ from functools import lru_cache
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.special import roots_jacobi, roots_legendre
 from torch import Tensor
 
 __all__ = ["NODES", "latitudes", "legendre"]
@@ -17,6 +16,8 @@ __all__ = ["NODES", "latitudes", "legendre"]
 
 def _gauss(n: int) -> tuple[np.ndarray, np.ndarray]:
     """The zeros of P_n by Newton's method for z = 1 − x, which keeps its digits near a pole; so do the weights."""
+    from scipy.special import roots_legendre
+
     z = 1 - roots_legendre(n)[0][n // 2 :]
     for _ in range(2):
         before, last = _legendre(n, z)
@@ -27,7 +28,9 @@ def _gauss(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _lobatto(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Both poles and the extrema of P_{n−1}; weights 2/(n(n−1) P_{n−1}²)."""
-    inner = roots_jacobi(n - 2, 1, 1)[0] if n > 2 else np.empty(0)
+    from scipy.special import roots_jacobi
+
+    inner = roots_jacobi(n - 2, 1, 1)[0]
     z = np.append(1 - inner[(n - 2) // 2 :], 0.0)
     return _both(1 - z, n), _both(2 / (n * (n - 1) * _legendre(n - 1, z)[1] ** 2), n, 1)
 

@@ -7,6 +7,7 @@ import pytest
 from kanop.solvers import (
     Advection,
     AllenCahn,
+    BarotropicVorticity,
     Burgers,
     Burgers2D,
     Diffusion,
@@ -22,8 +23,12 @@ from kanop.solvers import (
     NavierStokes2D,
     NavierStokes3D,
     NonlinearSchroedinger,
+    ShallowWater,
+    SphereGrid,
+    SphereTransport,
     Wave,
 )
+from kanop.solvers.sphere import Deformation, SolidRotation
 from kanop.testing import check_equation
 
 EQUATIONS = [
@@ -108,3 +113,22 @@ class Wrong(Burgers):
 def test_a_wrong_equation_is_caught(what, law):
     with pytest.raises(KanopError, match=law):
         check_equation(Wrong(0.1, what=what))
+
+
+@pytest.mark.parametrize(
+    "equation",
+    [
+        AllenCahn(0.01, 2.0),
+        BarotropicVorticity(1.0),
+        BarotropicVorticity(1.0, 1e-3, 2, 0.1),
+        Diffusion(0.1),
+        ShallowWater(1.0, 3.0),
+        ShallowWater(1.0, 3.0, 1e-4, 2, tilt=0.5),
+        SphereTransport(SolidRotation(tilt=0.7), 0.01),
+        SphereTransport(Deformation()),
+    ],
+    ids=str,
+)
+def test_equation_on_spheres(equation):
+    for seed, grid in enumerate((SphereGrid((24, 48)), SphereGrid((25, 50), degree=18))):
+        check_equation(equation, grid, seed)

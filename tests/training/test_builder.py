@@ -140,7 +140,7 @@ def test_arguments_are_compared_with_the_signature(tree, words):
 
 
 def test_a_node_must_become_what_the_argument_is():
-    with pytest.raises(KanopError, match="grid: expected Grid, got a FieldSpec"):
+    with pytest.raises(KanopError, match="grid: expected Geometry, got a FieldSpec"):
         check_tree({**SPEC, "grid": SPEC}, trusted=False)
 
 
