@@ -55,8 +55,8 @@ def _trajectory(manifest: Mapping[str, Any], recipe: Recipe) -> dict[str, str]:
         + " half the step",
         "certified spatial error": error.format(certificate["spatial"], certificate["spatial_next"])
         + " twice the points",
-        "certified on": f"{certificate['samples']} training samples from their first frame: relative L2, "
-        "largest of them",
+        "certified on": f"{certificate['samples']} training samples from their first frame: relative L2 "
+        "of the worst field, largest of them",
     }
 
 

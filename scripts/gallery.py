@@ -220,8 +220,9 @@ def _spheres() -> Iterator[tuple[str, Scene]]:
     from kanop.solvers.sphere.cases import DAY, EARTH, GRAVITY, cosine_bell
 
     unit, earth = s.SphereGrid((64, 128)), s.SphereGrid((96, 192), radius=EARTH)
-    stirred = s.SphereTransport(Deformation(strength=4.0), diffusivity=1e-4)
-    yield "sphere_transport", Scene(stirred, unit, lambda grid: cosine_bell(grid, width=0.8), 1.0, 1 / 256)
+    stirred = s.SphereTransport(Deformation(strength=6.0), diffusivity=1e-4)
+    off_centre = partial(cosine_bell, width=0.8, longitude=5 * math.pi / 6)
+    yield "sphere_transport", Scene(stirred, unit, off_centre, 1.0, 1 / 256)
     swirls = _drawn(s.GaussianRandomField(1e4, 10.0, 3.5))
     turning = s.BarotropicVorticity(TAU, viscosity=3e-13, power=4)
     yield "barotropic_vorticity", Scene(turning, unit, swirls, 10.0, 0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ def generate(config: dict[str, Any]) -> None:
         f"data={config['data']['name']} is read, not generated: it has no recipe",
     )
     make_data(config["data"])
-    say(f"next: kanop train data={config['data']['name']}")
+    # With the words of this call: a data set of other settings needs them again.
+    say(f"next: kanop train {shlex.join(word for word in config['words'] if word.startswith('data'))}")
 
 
 def make_data(data: Mapping[str, Any]) -> None:

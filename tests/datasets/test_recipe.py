@@ -187,3 +187,11 @@ def test_stores_agree_on_fields_that_the_stored_grid_holds(boundaries) -> None:
 def test_bad_frames_say_what_is_wrong(arguments: tuple, words: str) -> None:
     with pytest.raises(KanopError, match=words):
         Frames(*arguments)
+
+
+def test_a_field_of_large_numbers_hides_no_other_ones_error() -> None:
+    reference = torch.ones(1, 2, 2, 8, dtype=torch.float64)
+    reference[:, :, 0] *= 1e6
+    u = reference.clone()
+    u[:, 1, 1] *= 1.5
+    assert certificate._distance(u, reference).tolist() == [[0.0, 0.5]]
