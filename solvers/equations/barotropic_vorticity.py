@@ -38,7 +38,7 @@ class BarotropicVorticity(Equation[SphereGrid]):
     ------
     KanopError : a constant out of its range
 
-    Reference: Sardeshmukh and Hoskins 1988, doi:10.1175/1520-0469(1988)045<1228:TGOGRF>2.0.CO;2, eq. 1.
+    Reference: Sardeshmukh and Hoskins 1988, doi:10.1175/1520-0469(1988)045<1228:TGOGRF>2.0.CO;2.
 
     Examples
     --------

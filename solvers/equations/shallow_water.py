@@ -47,12 +47,12 @@ class ShallowWater(Equation[SphereGrid]):
 
     Notes
     -----
-    `tolerance` of `solve` is per unit of time and of all fields together, which the geopotential rules: in metres and
-    seconds 1e-11 is strict. Or give dt: half an hour at 42 degrees, twenty minutes at 85.
+    `tolerance` of `solve` is per unit of time and of all fields together, which the geopotential rules; so give dt:
+    `kanop benchmark name=sphere_solver` lists the longest ones of standard cases.
 
     References
     ----------
-    Williamson et al. 1992, doi:10.1016/S0021-9991(05)80016-6, eqs 3 to 10; vector-invariant form.
+    Williamson et al. 1992, doi:10.1016/S0021-9991(05)80016-6; vector-invariant form.
 
     Examples
     --------

@@ -34,7 +34,7 @@ def cosine_bell(
     latitude: float = 0.0,
     longitude: float = 1.5 * math.pi,
 ) -> Float[Tensor, "1 1 y x"]:
-    """h/2 (1 + cos πr/w) for angles r < w from its centre: the first case of Williamson et al., eq. 79."""
+    """h/2 (1 + cos πr/w) for angles r < w from its centre: the first case of Williamson et al."""
     phi, lam = grid.mesh()
     cosine = math.sin(latitude) * torch.sin(phi) + math.cos(latitude) * torch.cos(phi) * torch.cos(lam - longitude)
     r = torch.acos(cosine.clamp(-1, 1))
@@ -44,7 +44,7 @@ def cosine_bell(
 def williamson_2(
     grid: SphereGrid, tilt: float = 0.0, speed: float = 2 * math.pi * EARTH / (12 * DAY), geopotential: float = 2.94e4
 ) -> Float[Tensor, "1 3 y x"]:
-    """A solid rotation about the axis of `tilt` and the depth that balances it: steady. Eqs 90 to 96.
+    """A solid rotation about the axis of `tilt` and the depth that balances it: steady.
 
     speed : at the equator of the rotation, in m/s
     geopotential : at that equator, in m²/s²
@@ -68,7 +68,7 @@ def williamson_5(grid: SphereGrid) -> Float[Tensor, "1 3 y x"]:
 def rossby_haurwitz(
     grid: SphereGrid, number: int = 4, omega: float = 7.848e-6, k: float = 7.848e-6, depth: float = 8000.0
 ) -> Float[Tensor, "1 3 y x"]:
-    """ψ = −a²ω sin φ + a²K cos^R φ sin φ cos Rλ in balance with the depth: Williamson's sixth case, eqs 141 to 149.
+    """ψ = −a²ω sin φ + a²K cos^R φ sin φ cos Rλ in balance with the depth: Williamson's sixth case.
 
     number : R
     omega, k : ω and K in 1/s
@@ -99,7 +99,7 @@ class Jet:
     alpha, beta : α and β in radians (1/3 and 1/15)
     centre, longitude : φ₂ (π/4) and λ₂ (0)
 
-    Reference: Galewsky et al. 2004, doi:10.3402/tellusa.v56i5.14436, eqs 2 to 4.
+    Reference: Galewsky et al. 2004, doi:10.3402/tellusa.v56i5.14436.
     """
 
     speed: float = 80.0

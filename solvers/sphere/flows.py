@@ -33,7 +33,7 @@ class SolidRotation(Flow):
     tilt : α in radians between its axis and the pole, towards longitude π; π/2 leads over the poles
     radius : a (1)
 
-    Reference: Williamson et al. 1992, doi:10.1016/S0021-9991(05)80016-6, eqs 75 to 77.
+    Reference: Williamson et al. 1992, doi:10.1016/S0021-9991(05)80016-6.
     """
 
     rate: float = 2 * math.pi
@@ -55,7 +55,7 @@ class Deformation(Flow):
     strength : k (10)
     radius : a (1)
 
-    Reference: Nair and Lauritzen 2010, doi:10.1016/j.jcp.2010.08.014, case 4, eqs 18 to 20.
+    Reference: Nair and Lauritzen 2010, doi:10.1016/j.jcp.2010.08.014, case 4.
     """
 
     period: float = 1.0

@@ -85,7 +85,7 @@ def legendre(degree: int, order: int, x: Float[Tensor, " j"]) -> Float[Tensor, "
 
     With the Condon-Shortley phase (−1)^m. By the recurrence in l, which is stable; values below 1e-308 become 0.
 
-    Reference: Holmes and Featherstone 2002, doi:10.1007/s00190-002-0216-2, eqs 11 to 13.
+    Reference: Holmes and Featherstone 2002, doi:10.1007/s00190-002-0216-2.
     """
     m = torch.arange(order + 1, dtype=torch.float64)
     ratios = torch.cat([torch.tensor([1 / (4 * math.pi)], dtype=torch.float64), (2 * m[1:] + 1) / (2 * m[1:])])

@@ -39,7 +39,7 @@ class RandomShallowWater:
     ------
     KanopError : constants that are not positive
 
-    Reference: Bonev et al. 2023, arXiv:2306.03838, appendix B.
+    Reference: Bonev et al. 2023, arXiv:2306.03838.
     """
 
     mach: float = 0.2

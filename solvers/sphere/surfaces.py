@@ -30,7 +30,7 @@ class Cone(Surface):
     width : R in radians (π/9)
     latitude, longitude : of the top, in radians (π/6 and 3π/2)
 
-    Reference: Williamson et al. 1992, doi:10.1016/S0021-9991(05)80016-6, eq. 134.
+    Reference: Williamson et al. 1992, doi:10.1016/S0021-9991(05)80016-6.
     """
 
     height: float = 2000.0

@@ -3,7 +3,7 @@
 cos φ ∂Y_lm/∂φ = (l + 1) ε_lm Y_{l−1,m} − l ε_{l+1,m} Y_{l+1,m} with ε_lm² = (l² − m²)/(4l² − 1); ∂Y_lm/∂λ = im Y_lm.
 The divergence and the curl of a vector field are the adjoints, integrated by parts against the same series.
 
-Reference: Bourke 1972, doi:10.1175/1520-0493(1972)100<0683:AEOSMF>2.3.CO;2.
+Reference: Bourke 1972, Monthly Weather Review 100, 683.
 """
 
 from __future__ import annotations
