@@ -41,8 +41,8 @@ def spectrum_tail(u: Float[Tensor, "b c *x"], grid: Geometry, degree: int) -> Fl
 
     Kept are the modes that dealiasing leaves for products of `degree`; of these the shell are those with
     |m_i| > 0.9 M_i on at least one axis i, where M_i is the highest kept mode number of that axis (on a sphere, those
-    with l > 0.9 L). w are the weights of Parseval's sum. It is a ratio of amplitudes (root mean squares), of the field on the solver's grid, before any
-    coarser grid is taken from it; the mean counts as part of ‖u_c‖.
+    with l > 0.9 L). w are the weights of Parseval's sum. It is a ratio of amplitudes (root mean squares), of the field
+    on the solver's grid, before any coarser grid is taken from it; the mean counts as part of ‖u_c‖.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where tensors live."""
+"""Where tensors live, and in which precision."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 from kanop.solvers.errors import KanopError, check
 
-__all__ = ["resolve_device"]
+__all__ = ["resolve_device", "resolve_dtype"]
 
 
 def resolve_device(device: torch.device | str) -> torch.device:
@@ -22,3 +22,11 @@ def resolve_device(device: torch.device | str) -> torch.device:
             "use device=cpu or install a CUDA build of torch",
         )
     return device
+
+
+def resolve_dtype(dtype: torch.dtype | str) -> torch.dtype:
+    """float32 or float64, or the one of that name; anything else is refused."""
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if found not in (torch.float32, torch.float64):
+        raise KanopError(f"dtype is float32 or float64, got {dtype}")
+    return found

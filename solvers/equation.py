@@ -87,6 +87,12 @@ class Derivatives(ABC):
     def laplacian(self, f: Tensor) -> Tensor:
         """Δf."""
 
+    def roughness(self, f: Tensor, power: int) -> Tensor:
+        """(−Δ)^power f, what hyperviscosity damps."""
+        for _ in range(power):
+            f = -self.laplacian(f)
+        return f
+
     def x(self, f: Tensor, order: int = 1) -> Tensor:
         """∂f/∂x, or a higher derivative."""
         return self._named(0, f, order)

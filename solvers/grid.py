@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Inexact
 from torch import Tensor
 
-from kanop.solvers.devices import resolve_device
-from kanop.solvers.errors import KanopError, check, nearest
+from kanop.solvers.devices import resolve_device, resolve_dtype
+from kanop.solvers.errors import check, nearest
 from kanop.solvers.fft import irfftn, rfftn
 from kanop.solvers.geometry import Geometry
 from kanop.solvers.resampling import resize_spectrum
@@ -78,16 +78,13 @@ class Grid(Geometry):
         check(min(shape) >= 1, f"sizes are at least 1, got shape {tuple(shape)}")
         check(min(lengths) > 0, f"lengths are positive, got {tuple(lengths)}")
         for kind in boundaries:
-            if kind not in BOUNDARIES:
-                raise KanopError(nearest(kind, BOUNDARIES, "boundary"))
-        kind_of_number = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-        check(kind_of_number in (torch.float32, torch.float64), f"dtype is float32 or float64, got {dtype}")
+            check(kind in BOUNDARIES, nearest(kind, BOUNDARIES, "boundary"))
         fields = {
             "shape": tuple(int(n) for n in shape),
             "lengths": tuple(float(v) for v in lengths),
             "boundaries": tuple(boundaries),
             "origin": tuple(float(v) for v in origin),
-            "dtype": kind_of_number,
+            "dtype": resolve_dtype(dtype),
             "device": resolve_device(device),
         }
         # The class is frozen: its one assignment goes round the lock. Every stage of a step looks symbols up by hash.
@@ -228,8 +225,7 @@ class Grid(Geometry):
 
     def divergence(self, vector: Sequence[Float[Tensor, "... *x"]]) -> Inexact[Tensor, "... *k"]:
         """Coefficients of Σ_i ∂v_i/∂x_i."""
-        parts = [self.derivative(i) * self.to_spectral(v) for i, v in enumerate(vector)]
-        return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+        return torch.stack([self.derivative(i) * self.to_spectral(v) for i, v in enumerate(vector)]).sum(0)
 
     def resample(self, u: Float[Tensor, "... *x"], shape: Sequence[int]) -> Float[Tensor, "... *y"]:
         """Values of the interpolating series on `shape` points, up or down, even or odd: exact if band-limited.

@@ -14,6 +14,7 @@ from torch.nn.functional import pad
 from kanop.solvers.equation import Constant, Derivatives, Equation, finite
 from kanop.solvers.errors import check
 from kanop.solvers.forcing import Forcing, force_hat
+from kanop.solvers.sphere.axis import coriolis
 from kanop.solvers.sphere.grid import SphereGrid
 from kanop.solvers.sphere.vectors import divergence, scaled, values, wind
 
@@ -94,10 +95,8 @@ class BarotropicVorticity(Equation[SphereGrid]):
         vorticity = D["vorticity"]
         x, y = D.grad(D["stream"])
         latitude, longitude = D.coordinates
-        absolute = vorticity + 2 * self.rotation * torch.sin(latitude)
-        damping = vorticity
-        for _ in range(self.power):
-            damping = -D.laplacian(damping)
+        absolute = vorticity + coriolis(latitude, longitude, self.rotation)
+        damping = D.roughness(vorticity, self.power)
         rate = D.t(vorticity) + D.div((-absolute * y, absolute * x)) + self.viscosity * damping + self.drag * vorticity
         if self.forcing is not None:
             rate = rate - self.forcing(D.time, latitude, longitude).squeeze(0)

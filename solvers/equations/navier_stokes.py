@@ -108,10 +108,8 @@ class NavierStokes2D(Equation):
         rate = D.t(omega) + D.y(psi) * D.x(omega) - D.x(psi) * D.y(omega) - self.nu * D.laplacian(omega)
         rate = rate + self.drag * omega
         if self.hyperviscosity is not None:
-            rough = omega
-            for _ in range(int(self.hyperviscosity[1])):
-                rough = -D.laplacian(rough)
-            rate = rate + self.hyperviscosity[0] * rough
+            coefficient, power = self.hyperviscosity
+            rate = rate + coefficient * D.roughness(omega, int(power))
         if self.forcing is not None:
             rate = rate - self.forcing(D.time, *D.coordinates)
         return {"vorticity": rate, "stream_function": D.laplacian(psi) + omega}

@@ -15,11 +15,12 @@ from torch.nn.functional import pad
 from kanop.solvers.equation import Constant, Derivatives, Equation, finite
 from kanop.solvers.errors import check
 from kanop.solvers.forcing import Forcing, force_hat
+from kanop.solvers.sphere.axis import coriolis
 from kanop.solvers.sphere.grid import SphereGrid
 from kanop.solvers.sphere.surfaces import Surface
 from kanop.solvers.sphere.vectors import divergence_hat, scaled, values, wind
 
-__all__ = ["ShallowWater", "coriolis"]
+__all__ = ["ShallowWater"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class ShallowWater(Equation[SphereGrid]):
         fields = pad(u_hat[:, :2], (0, 0, 0, 1))
         made = grid.transform.synthesise(torch.cat([fields, wind(grid, u_hat[:, 1], u_hat[:, 2])], 1))
         v = scaled(grid, made[:, 2:])
-        carried = torch.stack([made[:, 0] - self.mean, made[:, 1] + coriolis(grid, self.rotation, self.tilt)], 1)
+        carried = torch.stack([made[:, 0] - self.mean, made[:, 1] + self._coriolis(grid)], 1)
         fluxes = carried[:, :, None] * scaled(grid, v)[:, None]
         head = 0.5 * v.square().sum(1, keepdim=True) + self._ground(grid)
         hats = grid.transform.analyse(torch.cat([fluxes.flatten(1, 2), head], 1))
@@ -121,6 +122,11 @@ class ShallowWater(Equation[SphereGrid]):
             return rate
         return rate + force_hat(self.forcing, grid, self.degree, t, grid.spectral_shape[-1])
 
+    def _coriolis(self, grid: SphereGrid) -> Float[Tensor, "y x"]:
+        """f at the points."""
+        latitude, longitude = grid.mesh()
+        return coriolis(latitude, longitude, self.rotation, self.tilt)
+
     def _ground(self, grid: SphereGrid) -> Tensor | float:
         """Φ_s."""
         return 0.0 if self.surface is None else self.gravity * _height(self.surface, grid)
@@ -131,7 +137,7 @@ class ShallowWater(Equation[SphereGrid]):
         (stream_x, stream_y), (x, y) = D.grad(D["stream"]), D.grad(D["potential"])
         u, v = x - stream_y, y + stream_x
         latitude, longitude = D.coordinates
-        absolute = vorticity + _coriolis(latitude, longitude, self.rotation, self.tilt)
+        absolute = vorticity + coriolis(latitude, longitude, self.rotation, self.tilt)
         head = geopotential + (u * u + v * v) / 2
         if self.surface is not None:
             head = head + self.gravity * self.surface(latitude, longitude)
@@ -152,9 +158,7 @@ class ShallowWater(Equation[SphereGrid]):
         }
 
     def _damping(self, D: Derivatives, f: Tensor) -> Tensor:
-        for _ in range(self.power):
-            f = -D.laplacian(f)
-        return -self.viscosity * f
+        return -self.viscosity * D.roughness(f, self.power)
 
     def constrain(self, u: Float[Tensor, "... 3 y x"], grid: SphereGrid) -> Float[Tensor, "... 3 y x"]:
         """Vorticity and divergence have no mean, the geopotential has Φ̄."""
@@ -183,19 +187,8 @@ class ShallowWater(Equation[SphereGrid]):
 
     def potential_enstrophy(self, u: Float[Tensor, "... 3 y x"], grid: SphereGrid) -> Float[Tensor, "..."]:
         """The mean of η²/2Φ, conserved without viscosity and force while the depth is positive."""
-        absolute = u[..., 1, :, :] + coriolis(grid, self.rotation, self.tilt)
+        absolute = u[..., 1, :, :] + self._coriolis(grid)
         return grid.mean(absolute.square() / (2 * u[..., 0, :, :]))
-
-
-def coriolis(grid: SphereGrid, rotation: Constant, tilt: float = 0.0) -> Float[Tensor, "y x"]:
-    """f = 2Ω (sin φ cos α − cos λ cos φ sin α) at the points."""
-    latitude, longitude = grid.mesh()
-    return _coriolis(latitude, longitude, rotation, tilt)
-
-
-def _coriolis(latitude: Tensor, longitude: Tensor, rotation: Constant, tilt: float) -> Tensor:
-    height = torch.sin(latitude) * math.cos(tilt) - torch.cos(longitude) * torch.cos(latitude) * math.sin(tilt)
-    return 2 * rotation * height
 
 
 @lru_cache(maxsize=16)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kanop.solvers.sphere.axis import axial_sine
 from kanop.solvers.sphere.grid import SphereGrid
 
 __all__ = ["DAY", "EARTH", "GRAVITY", "OMEGA", "Jet", "cosine_bell", "rossby_haurwitz", "williamson_2", "williamson_5"]
@@ -50,7 +51,7 @@ def williamson_2(
     geopotential : at that equator, in m²/s²
     """
     phi, lam = grid.mesh()
-    sine = torch.sin(phi) * math.cos(tilt) - torch.cos(lam) * torch.cos(phi) * math.sin(tilt)
+    sine = axial_sine(phi, lam, tilt)
     vorticity = 2 * speed / grid.radius * sine
     depth = geopotential - (grid.radius * OMEGA * speed + speed**2 / 2) * sine**2
     return torch.stack([depth, vorticity, torch.zeros_like(phi)])[None]

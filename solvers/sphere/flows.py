@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kanop.solvers.sphere.axis import axial_sine
+
 __all__ = ["Deformation", "Flow", "SolidRotation"]
 
 
@@ -41,8 +43,7 @@ class SolidRotation(Flow):
     radius: float = 1.0
 
     def __call__(self, t: float | Tensor, latitude: Tensor, longitude: Tensor) -> Tensor:
-        height = torch.sin(latitude) * math.cos(self.tilt)
-        return -self.rate * self.radius**2 * (height - torch.cos(longitude) * torch.cos(latitude) * math.sin(self.tilt))
+        return -self.rate * self.radius**2 * axial_sine(latitude, longitude, self.tilt)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
-from kanop.solvers.devices import resolve_device
+from kanop.solvers.devices import resolve_device, resolve_dtype
 from kanop.solvers.errors import KanopError, check, nearest
 from kanop.solvers.geometry import Geometry
 from kanop.solvers.sphere.nodes import NODES, latitudes
@@ -77,8 +77,6 @@ class SphereGrid(Geometry):
         if nodes not in NODES:
             raise KanopError(nearest(nodes, NODES, "nodes"))
         check(0 < radius < math.inf, f"a radius is positive, got {radius}")
-        kind_of_number = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-        check(kind_of_number in (torch.float32, torch.float64), f"dtype is float32 or float64, got {dtype}")
         rows, columns = (int(n) for n in shape)
         largest = _largest(nodes, (rows, columns), 1)
         degree = largest if degree is None else degree
@@ -91,7 +89,7 @@ class SphereGrid(Geometry):
             "nodes": nodes,
             "degree": int(degree),
             "radius": float(radius),
-            "dtype": kind_of_number,
+            "dtype": resolve_dtype(dtype),
             "device": resolve_device(device),
         }
         # The class is frozen: its one assignment goes round the lock.
