@@ -16,7 +16,7 @@ from kanop.solvers.errors import check, nearest
 from kanop.solvers.fft import irfftn, rfftn
 from kanop.solvers.geometry import Geometry
 from kanop.solvers.resampling import resize_spectrum
-from kanop.solvers.trigonometric import from_cosine, from_sine, to_cosine, to_sine
+from kanop.solvers.trigonometric import from_cosine, from_sine, mode_numbers, to_cosine, to_sine
 
 __all__ = ["Grid"]
 
@@ -112,15 +112,9 @@ class Grid(Geometry):
     @cached_property
     def modes(self) -> tuple[Float[Tensor, " k"], ...]:
         """Integer mode numbers m per axis: signed on full periodic axes, 0…n/2 on the half one, counts at walls."""
-        out = []
-        for i, (n, kind) in enumerate(zip(self.shape, self.boundaries, strict=True)):
-            if kind != "periodic":
-                out.append(self._arange(n) + (kind == "dirichlet"))
-            elif i == self._periodic[-1]:
-                out.append(self._arange(n // 2 + 1))
-            else:
-                out.append(torch.fft.fftfreq(n, 1 / n, dtype=self.dtype, device=self.device))
-        return tuple(out)
+        half = self._periodic[-1] if self._periodic else None
+        axes = enumerate(zip(self.shape, self.boundaries, strict=True))
+        return tuple(mode_numbers(n, kind, i == half).to(self.device, self.dtype) for i, (n, kind) in axes)
 
     @property
     def spectral_shape(self) -> tuple[int, ...]:

@@ -9,7 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["from_cosine", "from_sine", "to_cosine", "to_sine"]
+__all__ = ["from_cosine", "from_sine", "mode_numbers", "to_cosine", "to_sine"]
+
+
+def mode_numbers(n: int, kind: str, half: bool) -> Float[Tensor, " k"]:
+    """Integer m of a series through n points: signed on a periodic axis, 0…n/2 on its half, counts at walls."""
+    if kind != "periodic":
+        return torch.arange(n, dtype=torch.float64) + (kind == "dirichlet")
+    if half:
+        return torch.arange(n // 2 + 1, dtype=torch.float64)
+    return torch.fft.fftfreq(n, 1 / n, dtype=torch.float64)
 
 
 def to_cosine(u: Float[Tensor, "..."], axis: int) -> Float[Tensor, "..."]:
