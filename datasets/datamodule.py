@@ -67,8 +67,10 @@ class DataModule(LightningDataModule):
         check(split in self.sources, f"no {split} split; there are {', '.join(self.sources)}", DataError)
         key = (split, self.subsample if subsample is None else subsample, unroll)
         if key not in self._windows:
-            source = self.sources[split]
-            self._windows[key] = Windows(source, self.n_in, self.n_out * unroll, self.stride, key[1])
+            if unroll > 1:
+                self._windows[key] = self.windows(split, subsample).with_outputs(self.n_out * unroll)
+            else:
+                self._windows[key] = Windows(self.sources[split], self.n_in, self.n_out, self.stride, key[1])
         return self._windows[key]
 
     def test_windows(self, subsample: int | None = None) -> Windows:

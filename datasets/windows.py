@@ -105,7 +105,10 @@ class Windows(Dataset):
         per_sample = frame * (source.n_frames * len(source.fields) + len(source.constants))
         self._fits = per_sample * source.n_samples <= memory
         self._chunk = max(1, BLOCK_BYTES // (per_sample * subsample**grid.ndim))
-        self._held: tuple[Tensor, Tensor] | None = None
+        self._memory_bytes = memory
+        self._statistics: Statistics | None = None
+        # Windows of the same frames with other outputs share what is held here.
+        self._held: list[tuple[Tensor, Tensor]] = []
 
     def __len__(self) -> int:
         return self.source.n_samples * self.per_trajectory
@@ -137,8 +140,8 @@ class Windows(Dataset):
 
     def blocks(self) -> Iterator[tuple[Float[Tensor, "b t c *x"], Float[Tensor, "b k *x"]]]:
         """Sub-sampled trajectories and constants in order, some at a time."""
-        if self._held is not None:
-            yield self._held
+        if self._held:
+            yield from self._held
             return
         for start in range(0, self.source.n_samples, self._chunk):
             stop = min(start + self._chunk, self.source.n_samples)
@@ -147,8 +150,19 @@ class Windows(Dataset):
                 self._thin(self.source.constant_block(start, stop)),
             )
 
+    def with_outputs(self, n_out: int) -> Windows:
+        """The windows of the same frames with another number to predict; what is kept in memory is kept once."""
+        other = Windows(self.source, self.spec.n_in, n_out, self.stride, self.subsample, self._memory_bytes)
+        other._held = self._held
+        return other
+
     def statistics(self) -> Statistics:
         """Mean and standard deviation of every channel over all windows, accumulated in double precision."""
+        if self._statistics is None:
+            self._statistics = self._measured()
+        return self._statistics
+
+    def _measured(self) -> Statistics:
         n_in, n_out, s, w = self.spec.n_in, self.spec.n_out, self.stride, self.per_trajectory
         frames, constants = Moments(), Moments()
         lags = [Moments() for _ in range(n_out if n_in else 0)]
@@ -169,10 +183,10 @@ class Windows(Dataset):
         return thinned(u, self._points).float()
 
     def _memory(self) -> tuple[Tensor, Tensor]:
-        if self._held is None:
+        if not self._held:
             blocks = list(self.blocks())
-            self._held = torch.cat([u for u, _ in blocks]), torch.cat([a for _, a in blocks])
-        return self._held
+            self._held.append((torch.cat([u for u, _ in blocks]), torch.cat([a for _, a in blocks])))
+        return self._held[0]
 
     def _from_disk(self, samples: list[int], starts: list[int], frames: int) -> tuple[Tensor, Tensor]:
         reach = self.stride * (frames - 1) + 1

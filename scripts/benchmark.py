@@ -15,10 +15,11 @@ SUITES = {
     "solvers": ("solver_step", "work_precision", "darcy", "solver_memory", "solver_profile", "solver"),
     "operators": ("operator_table", "position_operator", "kan_layer", "kan_pinn"),
     "fft": ("fft",),
-    "sphere": ("sphere_solver",),
+    "sphere": ("sphere_solver", "sphere_operators"),
 }
 DEVICES = ("cpu", "cuda")
-_SHARED = ("alone", "curves", "operator_problems", "page", "record", "sphere_words", "starts", "tables", "timing")
+_SHARED = {"alone", "curves", "operator_problems", "operator_training", "page", "record", "sphere_words", "starts"}
+_SHARED |= {"tables", "timing"}
 
 
 def benchmark(config: dict[str, Any]) -> None:

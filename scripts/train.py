@@ -8,12 +8,17 @@ from typing import Any
 
 
 def train(config: dict[str, Any]) -> None:
-    """Fit `operator` to `data` and export it to a new run folder; `resume=RUN` goes on with one that was stopped."""
+    """Fit `operator` to `data` and export it to a new run folder.
+
+    `resume=RUN` goes on with one that was stopped; `start=RUN` fine-tunes a finished one in a new folder.
+    """
     from kanop.config import check_groups
     from kanop.scripts.console import say
 
     if config["resume"] is not None:
         config = resumed(config)
+    elif config["start"] is not None:
+        config = started(config)
     check_groups(config)
     run = fit_run(config)
     say(f"next: kanop evaluate run={run}, then kanop report run={run}")
@@ -22,7 +27,6 @@ def train(config: dict[str, Any]) -> None:
 def fit_run(config: dict[str, Any]) -> Path:
     """Train as `config` says and return the run folder."""
     from kanop.builder import build
-    from kanop.losses import Standardised
     from kanop.scripts.console import say
     from kanop.training import export, fit, new_run
 
@@ -31,9 +35,7 @@ def fit_run(config: dict[str, Any]) -> Path:
     foresee(config, parts)
     data = open_module(config, parts["strategy"].horizon)
     emulator = make_emulator(config, data)
-    if config["standardise"]:
-        known = data.statistics()
-        parts["loss"] = Standardised(parts["loss"], known.output_mean.tolist(), known.output_std.tolist())
+    parts["loss"] = in_units(parts["loss"], config, data)
     say(f"   {forecast(emulator, data, parts)}")
     resume = config["resume"] is not None
     run = Path(config["resume"]) if resume else new_run(config["runs"], config["name"])
@@ -87,13 +89,24 @@ def open_module(config: Mapping[str, Any], horizon: int) -> Any:
 
 
 def make_emulator(config: Mapping[str, Any], data: Any) -> Any:
-    """The operator of `config` with the normalisers of the training data; its weights are a function of `seed`."""
+    """The operator of `config` with the normalisers of the training data; its weights are a function of `seed`.
+
+    With `start`, the emulator of that run as it is.
+    """
     import torch
 
     from kanop.builder import build
     from kanop.operators import Emulator, Normaliser
     from kanop.solvers.errors import check
+    from kanop.training import load
 
+    # Runs from before this key was there can be resumed.
+    if config.get("start") is not None:
+        emulator = load(config["start"]).train()
+        for name in ("fields", "constants", "n_in", "n_out", "dt"):
+            had, has = getattr(emulator.spec, name), getattr(data.spec, name)
+            check(had == has, f"{config['start']} was trained on {name} = {had}, the data have {name} = {has}")
+        return emulator
     increment, spec, known = config["increment"], data.spec, data.statistics()
     check(
         not increment or known.increment_mean is not None,
@@ -106,6 +119,14 @@ def make_emulator(config: Mapping[str, Any], data: Any) -> Any:
     operator = build(config["operator"], trusted=True, spec=spec)
     given = Normaliser(known.input_mean, known.input_std)
     return Emulator(operator, spec, given, Normaliser(mean, std), increment)
+
+
+def in_units(loss: Any, config: Mapping[str, Any], data: Any) -> Any:
+    """`loss`, where `standardise` says so of fields in units of the training data's spread."""
+    from kanop.losses import Standardised
+
+    known = data.statistics()
+    return Standardised(loss, known.output_mean.tolist(), known.output_std.tolist()) if config["standardise"] else loss
 
 
 def forecast(emulator: Any, data: Any, parts: Mapping[str, Any]) -> str:
@@ -149,6 +170,24 @@ def forecast(emulator: Any, data: Any, parts: Mapping[str, Any]) -> str:
         f"training {type(emulator.operator).__name__}: {count:,} parameters, {len(data.windows('train')):,} samples, "
         f"{steps:,} steps on {device}, about {memory:.3g} MiB and {duration(1.15 * steps * seconds * calls)}"
     )
+
+
+def started(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with the operator of the run that this one starts from."""
+    from kanop.solvers.errors import check
+    from kanop.training import load, read_config
+
+    run = Path(config["start"])
+    for key in ("operator", "increment"):
+        given = [word for word in config["words"] if word.lstrip("+~").startswith((f"{key}=", f"{key}."))]
+        check(not given, f"start={run} brings its own {key}: leave out {' '.join(given)}")
+    # What loads is what safe loading admits; nothing else of that file is built.
+    load(run)
+    before = read_config(run)
+    operator = {key: value for key, value in before["model"]["operator"].items() if key != "spec"}
+    named = any(word.startswith("name=") for word in config["words"])
+    name = config["name"] if named else f"{before.get('name', run.name)}-tuned"
+    return {**config, "operator": operator, "increment": before["model"]["increment"], "name": name}
 
 
 def resumed(config: Mapping[str, Any]) -> dict[str, Any]:

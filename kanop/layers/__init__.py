@@ -14,6 +14,7 @@ from kanop.layers.position_kan import PositionKAN
 from kanop.layers.pseudo_differential import PseudoDifferential
 from kanop.layers.spectral_conv import SpectralConv, set_precision
 from kanop.layers.sphere_conv import DegreeFilter
+from kanop.layers.sphere_local import LocalKernels, SphereLocalConv
 
 __all__ = [
     "Continuation",
@@ -23,12 +24,14 @@ __all__ = [
     "KANMultiplier",
     "KANPointwise",
     "LocalIntegral",
+    "LocalKernels",
     "LowRankIntegral",
     "Pointwise",
     "PositionKAN",
     "PseudoDifferential",
     "SoftGate",
     "SpectralConv",
+    "SphereLocalConv",
     "mirror",
     "neighbours",
     "restrict",

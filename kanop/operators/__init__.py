@@ -17,7 +17,7 @@ from kanop.operators.neuralop_tfno import TFNO
 from kanop.operators.neuralop_uno import UNO
 from kanop.operators.normaliser import Normaliser
 from kanop.operators.resnet import ResNet
-from kanop.operators.sfno import SFNO
+from kanop.operators.sfno import SFNO, SphereBlock
 from kanop.operators.unet import UNet
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "NeuralopFNO",
     "Normaliser",
     "ResNet",
+    "SphereBlock",
     "UNet",
     "load_neuralop_weights",
 ]

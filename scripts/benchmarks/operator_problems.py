@@ -8,13 +8,17 @@ __all__ = ["PROBLEMS", "Problem", "choices", "count", "sized"]
 
 
 class Problem(NamedTuple):
-    """Words of `kanop train`, modes an axis to choose from, most parameters, frames of a rollout and its start."""
+    """Words of `kanop train`, modes an axis to choose from, most parameters, frames of a rollout and its start.
+
+    `degrees`: what spherical operators choose from instead.
+    """
 
     words: tuple[str, ...]
     modes: tuple[int, ...]
     parameters: int
     steps: int = 0
     start: int = 0
+    degrees: tuple[int, ...] = ()
 
 
 PROBLEMS = {
@@ -49,10 +53,13 @@ PROBLEMS = {
 }
 # Operators that take a number of modes: fewer are more channels, or more steps.
 MODAL = ("fno", "ffno", "tfno", "kan_fno", "kan_spectral")
+SPHERICAL = ("sfno", "kan_sfno", "local_sfno")
 
 
 def choices(operator: str, problem: Problem) -> tuple[int | None, ...]:
-    """The modes an axis that an operator may keep: None where it takes no such number."""
+    """The modes an axis, or the largest degrees, that an operator may keep: None where it takes no such number."""
+    if operator in SPHERICAL:
+        return problem.degrees
     return problem.modes if operator in MODAL else (None,)
 
 
@@ -66,7 +73,10 @@ def sized(operator: str, problem: Problem, modes: int | None) -> list[str]:
 
     words = [f"operator={operator}"]
     config = compose("train", [*problem.words, *words])
-    if modes is not None:
+    if operator in SPHERICAL:
+        words.append(f"operator.degree={modes}")
+        config = compose("train", [*problem.words, *words])
+    elif modes is not None:
         axes = len(config["data"]["recipe"]["grid"]["shape"])
         words.append(f"++operator.n_modes=[{','.join([str(modes)] * axes)}]")
         config = compose("train", [*problem.words, *words])

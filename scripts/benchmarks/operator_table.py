@@ -13,20 +13,17 @@ from __future__ import annotations
 import math
 import resource
 import statistics
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from kanop.scripts.benchmarks.alone import alone
-from kanop.scripts.benchmarks.operator_problems import PROBLEMS, Problem, choices, count, sized
+from kanop.scripts.benchmarks.operator_problems import PROBLEMS, Problem, count
+from kanop.scripts.benchmarks.operator_training import open_training, search, steps_within, train, validation
 
 __all__ = ["CELLS", "given", "run", "table"]
 
 
 OPERATORS = ("fno", "ffno", "tfno", "unet", "resnet", "deeponet", "kan_spectral", "kano", "kan_integral", "kan_fno")
-RATES = (3e-3, 1e-2, 3e-2)
 SEEDS = 3
 # Seconds of training on one thread; with as much again for the settings, a cell ends within ten minutes.
 SECONDS = 120
@@ -46,14 +43,6 @@ CELLS += [
     for seed in range(SEEDS)
     for operator in ("fno", "kan_spectral", "kano", "kan_integral", "kan_fno")
 ]
-
-
-class Training(NamedTuple):
-    """Configuration and data of a training, and the seconds of one of its steps."""
-
-    config: dict[str, Any]
-    data: Any
-    a_step: float
 
 
 def given(cell: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -76,28 +65,31 @@ def run(cell: dict[str, Any]) -> dict[str, Any]:
 
 def measure(cell: dict[str, Any]) -> dict[str, Any]:
     """The numbers of a cell; a training or a rollout that diverges has no error."""
+    from kanop.evaluation.metrics import relative_l2
+    from kanop.scripts.train import make_emulator
     from kanop.solvers.errors import check
 
-    problem = PROBLEMS[cell["problem"]]
-    found = cell["found"]
+    problem, found = PROBLEMS[cell["problem"]], cell["found"]
     check(
         _searches(cell) or found is not None,
         f"the cell of seed 0 with seconds={SECONDS} comes first: it finds the learning rate and the modes",
     )
-    opened: dict[int | None, Training] = {}
     tried: dict[str, float] = {}
     if found is None:
-        found, tried = _search(cell, problem, opened)
-    config, data, a_step = opened.get(found["modes"]) or _open(cell, problem, found["modes"])
-    steps = cell["steps"] if "steps" in cell else max(20, int(cell["seconds"] / a_step))
-    emulator, valid = _train(config, data, found["rate"], steps)
-    error = math.inf if emulator is None else _test_error(emulator, data, problem)
+        found, tried, opened = search(cell["operator"], problem, cell["seed"], cell["seconds"], relative_l2)
+    else:
+        opened = open_training(cell["operator"], problem, found["modes"], cell["seed"])
+    config, data, a_step = opened
+    steps = cell["steps"] if "steps" in cell else steps_within(cell["seconds"], a_step)
+    emulator = train(config, data, found["rate"], steps)
+    valid = validation(emulator, data, "valid", relative_l2)
+    error = math.inf if math.isinf(valid) else _test_error(emulator, data, problem)
     return {
         "error": error if error < DIVERGED else None,
-        "valid": valid,
+        "valid": valid if math.isfinite(valid) else None,
         **found,
         "tried": tried,
-        "parameters": count(emulator or _emulator(config, data)),
+        "parameters": count(emulator or make_emulator(config, data)),
         "width": config["operator"]["hidden_channels"],
         "ms a step": round(1e3 * a_step, 2),
         "steps": steps,
@@ -105,86 +97,15 @@ def measure(cell: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _search(
-    cell: Mapping[str, Any], problem: Problem, opened: dict[int | None, Training]
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """The modes and the rate of the least validation error after a quarter of the time, and the errors of all."""
-    errors: dict[tuple[int | None, float], float] = {}
-
-    def attempt(modes: int | None, rate: float) -> None:
-        if modes not in opened:
-            opened[modes] = _open(cell, problem, modes)
-        config, data, a_step = opened[modes]
-        error = _train(config, data, rate, max(5, int(cell["seconds"] / a_step) // 4))[1]
-        errors[modes, rate] = math.inf if error is None else error
-
-    for modes in choices(cell["operator"], problem):
-        attempt(modes, RATES[1])
-    best = min(errors, key=lambda key: errors[key])[0]
-    for rate in (RATES[0], RATES[2]):
-        attempt(best, rate)
-    modes, rate = min(errors, key=lambda key: errors[key])
-    tried = {f"{m or ''} {r:g}".strip(): e for (m, r), e in errors.items() if math.isfinite(e)}
-    return {"rate": rate, "modes": modes}, tried
-
-
-def _open(cell: Mapping[str, Any], problem: Problem, modes: int | None) -> Training:
-    from kanop.config import compose
-    from kanop.scripts.train import open_module
-
-    one = ["trainer=cpu", "++trainer.threads=1", "trainer.max_epochs=null", "++trainer.valid_every_epochs=1000000"]
-    best = ["optim=soap", "++trainer.gradient_clip=1.0", "++trainer.max_steps=1"]
-    words = [*problem.words, *sized(cell["operator"], problem, modes), *one, *best]
-    config = compose("train", [*words, f"seed={cell['seed']}"])
-    data = open_module(config, 1)
-    return Training(config, data, _seconds_a_step(config, data))
-
-
-def _train(config: Mapping[str, Any], data: Any, rate: float, steps: int) -> tuple[Any, float | None]:
-    """The emulator after `steps` at `rate`, and its validation error; None where it diverged."""
-    from kanop.builder import build
-    from kanop.solvers import KanopError
-    from kanop.training import fit
-
-    names = ("loss", "strategy", "optim", "trainer", "augment")
-    tree = {**config, "optim": {**config["optim"], "lr": rate}, "trainer": {**config["trainer"], "max_steps": steps}}
-    parts = {name: build(tree[name], trusted=True) for name in names}
-    emulator = _emulator(config, data)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            fitted = fit(emulator, data, **parts, run=Path(folder), seed=config["seed"], config=tree).emulator.eval()
-        except KanopError as error:
-            if "diverged" not in str(error):
-                raise
-            return None, None
-    valid = _one_step(fitted, data, "valid")
-    return (fitted, valid) if math.isfinite(valid) else (None, None)
-
-
-def _emulator(config: Mapping[str, Any], data: Any) -> Any:
-    from kanop.scripts.train import make_emulator
-
-    return make_emulator(config, data)
-
-
-def _seconds_a_step(config: Mapping[str, Any], data: Any) -> float:
-    """Processor time of a training step, its optimiser included: what 25 steps take beyond 5, once all is loaded."""
-    spent = []
-    for steps in (5, 5, 25):
-        begin = time.process_time()
-        _train(config, data, RATES[0], steps)
-        spent.append(time.process_time() - begin)
-    return (spent[2] - spent[1]) / 20
-
-
 def _test_error(emulator: Any, data: Any, problem: Problem) -> float:
     """Of one call, or of a rollout over all its frames."""
-    if not problem.steps:
-        return _one_step(emulator, data, "test")
     import torch
 
     from kanop.evaluation import rollout
-    from kanop.evaluation.metrics import relative_l2_full
+    from kanop.evaluation.metrics import relative_l2, relative_l2_full
+
+    if not problem.steps:
+        return validation(emulator, data, "test", relative_l2)
 
     windows = data.windows("test", unroll=problem.steps)
     at = [i * windows.per_trajectory + problem.start for i in range(len(windows) // windows.per_trajectory)]
@@ -193,20 +114,6 @@ def _test_error(emulator: Any, data: Any, problem: Problem) -> float:
     u = found.u[:, -problem.steps :]
     errors = relative_l2_full(u, target.reshape(u.shape), found.grid)
     return float(torch.nan_to_num(errors, nan=math.inf).mean())
-
-
-def _one_step(emulator: Any, data: Any, split: str) -> float:
-    import torch
-
-    from kanop.evaluation.metrics import relative_l2
-
-    windows = data.windows(split)
-    errors = []
-    with torch.no_grad():
-        for start in range(0, len(windows), 50):
-            given, target = windows.__getitems__(list(range(start, min(start + 50, len(windows)))))
-            errors.append(relative_l2(emulator(given), target, windows.spec.grid))
-    return float(torch.cat(errors).mean())
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

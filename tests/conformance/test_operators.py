@@ -10,7 +10,7 @@ from torch import nn
 from kanop.builder import build
 from kanop.config import choices
 from kanop.kan import Chebyshev
-from kanop.layers import Continuation
+from kanop.layers import Continuation, LocalKernels
 from kanop.operators import (
     CODANO,
     FFNO,
@@ -31,6 +31,7 @@ from kanop.operators import (
     NeuralopFNO,
     Normaliser,
     ResNet,
+    SphereBlock,
     UNet,
 )
 from kanop.solvers import FieldSpec, Grid, KanopError, SphereGrid
@@ -94,8 +95,9 @@ def test_conforms(operator, spec):
 
 SPHERES = {
     "sfno": lambda spec: SFNO(spec, hidden_channels=6, n_layers=2),
-    "sfno_with_all": lambda spec: SFNO(spec, 5, 6, 1, 1.5, "instance", True, 1.5),
-    "kan_sfno": lambda spec: SFNO(spec, hidden_channels=6, n_layers=2, basis=Chebyshev(3)),
+    "sfno_with_all": lambda spec: SFNO(spec, [5, 3], 6, 2, SphereBlock(1.5, "instance"), True, 1.5),
+    "kan_sfno": lambda spec: SFNO(spec, hidden_channels=6, n_layers=2, block=SphereBlock(basis=Chebyshev(3))),
+    "local_sfno": lambda spec: SFNO(spec, hidden_channels=6, n_layers=2, block=SphereBlock(local=[LocalKernels()])),
     "flat_fno": OPERATORS["fno"],
     "flat_unet": OPERATORS["unet"],
 }

@@ -138,6 +138,24 @@ def test_resume_takes_the_runs_own_configuration(stocked: Path, capsys: pytest.C
     assert "operator" in refusal(capsys, "train", "resume=runs/run", "operator=neuralop_fno")
 
 
+def test_a_run_is_fine_tuned_on_rollouts_in_a_new_folder(stocked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", *ROLLOUT, "name=run", "increment=true"])
+    told = [*FRAMES, "start=runs/run", "batch_size=4", "trainer.device=cpu", "trainer.max_epochs=1"]
+    main(["train", *told, "strategy=unrolled", "strategy.steps=3", "optim.lr=1e-6"])
+    one, tuned = kanop.load("runs/run"), kanop.load("runs/run-tuned")
+    u = torch.randn(1, 1, 32, generator=torch.Generator().manual_seed(0))
+    assert tuned.increment
+    with torch.no_grad():
+        change = float((tuned(u) - one(u)).norm() / one(u).norm())
+    assert 0 < change < 1e-3
+    main(["train", "resume=runs/run-tuned"])
+    capsys.readouterr()
+    message = refusal(capsys, "train", *told, "operator.n_modes=[4]")
+    assert "start=runs/run brings its own operator: leave out operator.n_modes=[4]" in message
+    assert "was trained on n_in = 1, the data have n_in = 2" in refusal(capsys, "train", *told, "data.windows.n_in=2")
+    assert "no model.safetensors in nowhere" in refusal(capsys, "train", *FRAMES, "start=nowhere")
+
+
 def test_other_settings_in_the_same_data_folder_are_refused(stocked: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["generate", *FRAMES])
     message = refusal(capsys, "generate", *FRAMES, "data.recipe.equation.nu=0.5")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from kanop.kan import Chebyshev
-from kanop.layers import DegreeFilter
-from kanop.operators import SFNO
+from kanop.layers import DegreeFilter, LocalKernels, SphereLocalConv
+from kanop.operators import SFNO, SphereBlock
 from kanop.solvers import FieldSpec, Grid, KanopError, SphereGrid
 from kanop.testing.claims import check_learns
 
@@ -77,11 +77,21 @@ def test_a_filter_of_the_laplacian_is_the_laplacian():
     assert (layer(u_hat) - grid.laplacian * u_hat).abs().max() <= 1e-12 * u_hat.abs().max() * 132
 
 
-@pytest.mark.parametrize("options", [{}, {"norm": "instance"}, {"basis": Chebyshev(4)}, {"position": True}])
+OPTIONS = [
+    {},
+    {"block": SphereBlock(norm="instance")},
+    {"block": SphereBlock(basis=Chebyshev(4))},
+    {"block": SphereBlock(local=[LocalKernels(reach=4.0), LocalKernels(differences=True)])},
+    {"position": True},
+    {"degree": [3, 7]},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("nodes", ["gauss", "equiangular"])
 def test_it_commutes_with_turns_about_the_axis(options, nodes):
     grid = SphereGrid((24, 48), nodes)
-    model = seeded(SFNO, FieldSpec(grid, ["u"]), degree=7, hidden_channels=6, n_layers=2, **options)
+    model = seeded(SFNO, FieldSpec(grid, ["u"]), **{"degree": 7, "hidden_channels": 6, "n_layers": 2, **options})
     u = torch.randn(2, 1, *grid.shape, generator=torch.Generator().manual_seed(2), dtype=F64)
     step = model.shift_equivariance
     assert step < 48
@@ -122,7 +132,8 @@ def test_it_learns_a_diffusion():
     ("given", "message"),
     [
         ({"degree": 16}, "carries degrees 1 to 15, got degree=16"),
-        ({"norm": "instanse"}, "did you mean 'instance'"),
+        ({"degree": [7, 7]}, "one degree, or 4 for 4 blocks, got"),
+        ({"degree": [7, 7, 16, 7]}, "got degree=16"),
         ({"oversample": 0.5}, "oversample is at least 1"),
         ({"hidden_channels": 0}, "at least 1"),
     ],
@@ -130,6 +141,66 @@ def test_it_learns_a_diffusion():
 def test_what_makes_no_sense_is_refused(given, message):
     with pytest.raises(KanopError, match=message):
         SFNO(FieldSpec(SphereGrid((16, 32)), ["u"]), **given)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SphereBlock(norm="instanse"), "did you mean 'instance'"),
+        (lambda: SphereBlock(mlp_ratio=0), "mlp_ratio is positive"),
+        (lambda: LocalKernels(basis="morlett"), "did you mean 'morlet'"),
+        (lambda: LocalKernels(reach=0.5), "reach is at least 1"),
+        (lambda: SphereLocalConv(1, 1, SphereGrid((8, 16)), []), "at least one set"),
+    ],
+)
+def test_blocks_that_make_no_sense_are_refused(make, message):
+    with pytest.raises(KanopError, match=message):
+        make()
+
+
+def library(grid, kernels, weight):
+    """The same convolution by torch-harmonics."""
+    from torch_harmonics import DiscreteContinuousConvS2
+
+    kind = {"gauss": "legendre-gauss"}.get(grid.nodes, grid.nodes)
+    points = {"grid_in": kind, "grid_out": kind, "theta_cutoff": kernels.reach * math.pi / (grid.shape[0] - 1)}
+    layer = DiscreteContinuousConvS2(2, 3, grid.shape, grid.shape, kernels.shape, kernels.basis, bias=False, **points)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+    return layer
+
+
+@pytest.mark.parametrize("nodes", ["gauss", "equiangular", "lobatto"])
+@pytest.mark.parametrize(
+    "kernels",
+    [LocalKernels(), LocalKernels((2, 4), reach=3.0), LocalKernels((3, 3), "morlet"), LocalKernels((3,), "zernike")],
+)
+def test_local_kernels_are_the_librarys(kernels, nodes):
+    grid = SphereGrid((14, 24), nodes)
+    layer = seeded(SphereLocalConv, 2, 3, grid, [kernels])
+    weight = layer.weight.detach().view(2, -1, 3).permute(2, 0, 1)
+    u = torch.randn(4, 2, *grid.shape, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        assert (layer(u.double()) - library(grid, kernels, weight)(u)).abs().max() <= 1e-5
+
+
+def test_differential_kernels_answer_to_slopes_alone():
+    grid = SphereGrid((16, 32))
+    layer = seeded(SphereLocalConv, 1, 4, grid, [LocalKernels(differences=True)])
+    z = grid.mesh()[0].sin()[None, None]
+    assert layer(torch.ones_like(z)).abs().max() <= 1e-12
+    assert layer(z).abs().max() > 1e-2
+    assert (layer(z + 5) - layer(z)).abs().max() <= 1e-11
+
+
+def test_several_sets_of_kernels_add_up():
+    grid, sets = SphereGrid((12, 24)), [LocalKernels(reach=4.0), LocalKernels(differences=True)]
+    both = seeded(SphereLocalConv, 1, 2, grid, sets)
+    u = torch.randn(3, 1, *grid.shape, generator=torch.Generator().manual_seed(4), dtype=F64)
+    parts = [seeded(SphereLocalConv, 1, 2, grid, [each]) for each in sets]
+    for part, weight in zip(parts, both.weight.detach().split(5), strict=True):
+        part.weight.data.copy_(weight)
+    assert (both(u) - sum(part(u) for part in parts)).abs().max() <= 1e-12
 
 
 def test_a_box_is_refused_and_a_sphere_is_a_map_to_flat_operators():
