@@ -23,7 +23,7 @@ __all__ = ["CELLS", "given", "run", "table"]
 
 OPERATORS = ("sfno", "kan_sfno", "local_sfno", "fno", "unet")
 SEEDS = 3
-SECONDS = 8
+SECONDS = 240
 CELLS = [
     {"operator": operator, "seed": seed, "seconds": SECONDS, "threads": 1}
     for seed in range(SEEDS)
