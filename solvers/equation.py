@@ -155,7 +155,7 @@ class Equation(ABC, Generic[G]):
         """∂u/∂t − L u − N(u, t) by name of the equation it belongs to: zero on solutions. Local in space and time."""
 
     def speed(self, u_hat: Inexact[Tensor, "b c *k"], grid: G) -> Float[Tensor, "b d"]:
-        """The largest |velocity| along each axis with which N carries waves; sets the steps of `cfl`."""
+        """The largest |velocity|, along each axis or on a sphere at all, with which N carries waves; for `cfl`."""
         raise KanopError(f"{type(self).__name__} has no advection speed: give dt or tolerance instead of cfl")
 
     def check_start(self, u0: Float[Tensor, "b c *x"], grid: G) -> None:

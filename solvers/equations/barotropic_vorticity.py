@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
-from torch.nn.functional import pad
 
 from kanop.solvers.equation import Constant, Derivatives, Equation, finite
 from kanop.solvers.errors import check
 from kanop.solvers.forcing import Forcing, force_hat
 from kanop.solvers.sphere.axis import coriolis
 from kanop.solvers.sphere.grid import SphereGrid
-from kanop.solvers.sphere.vectors import divergence, scaled, values, wind
+from kanop.solvers.sphere.vectors import wind
 
 __all__ = ["BarotropicVorticity"]
 
@@ -80,15 +79,16 @@ class BarotropicVorticity(Equation[SphereGrid]):
         self, u_hat: Complex[Tensor, "b 1 l m"], grid: SphereGrid, t: float | Tensor
     ) -> Complex[Tensor, "b 1 l m"]:
         """−∇·(ζv), three transforms to the points and two back."""
-        vorticity = pad(u_hat, (0, 0, 0, 1))
-        made = grid.transform.synthesise(
-            torch.cat([vorticity, wind(grid, u_hat[:, 0], torch.zeros_like(u_hat[:, 0]))], 1)
-        )
-        flux = made[:, :1] * scaled(grid, scaled(grid, made[:, 1:]))
-        rate = -divergence(grid, flux)[:, None]
+        v = grid.vectors.synthesise(wind(grid, u_hat[:, 0], torch.zeros_like(u_hat[:, 0])))
+        rate = -grid.divergence((grid.to_physical(u_hat) * v).unbind(1))[:, None]
         if self.forcing is None:
             return rate
         return rate + force_hat(self.forcing, grid, self.degree, t, grid.spectral_shape[-1])
+
+    def speed(self, u_hat: Complex[Tensor, "b 1 l m"], grid: SphereGrid) -> Float[Tensor, "b 1"]:
+        """|v|."""
+        v = grid.vectors.synthesise(wind(grid, u_hat[:, 0], torch.zeros_like(u_hat[:, 0])))
+        return v.square().sum(1).sqrt().amax((-2, -1))[:, None]
 
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂ζ/∂t + ∇·((ζ + f)v) + ν (−Δ)^p ζ + rζ and Δψ − ζ."""
@@ -113,7 +113,7 @@ class BarotropicVorticity(Equation[SphereGrid]):
     def wind(self, u: Float[Tensor, "... 1 y x"], grid: SphereGrid) -> Float[Tensor, "... 2 y x"]:
         """(eastward, northward) wind of states."""
         u_hat = grid.to_spectral(u[..., 0, :, :])
-        return values(grid, wind(grid, u_hat, torch.zeros_like(u_hat)))
+        return grid.vectors.synthesise(wind(grid, u_hat, torch.zeros_like(u_hat)))
 
     def invariants(self, u: Float[Tensor, "... 1 y x"], grid: SphereGrid) -> Mapping[str, Float[Tensor, "..."]]:
         """Mean vorticity; without damping and force the mean v²/2 and ζ²/2, too."""

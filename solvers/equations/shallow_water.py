@@ -10,7 +10,6 @@ from functools import lru_cache
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
-from torch.nn.functional import pad
 
 from kanop.solvers.equation import Constant, Derivatives, Equation, finite
 from kanop.solvers.errors import check
@@ -18,7 +17,7 @@ from kanop.solvers.forcing import Forcing, force_hat
 from kanop.solvers.sphere.axis import coriolis
 from kanop.solvers.sphere.grid import SphereGrid
 from kanop.solvers.sphere.surfaces import Surface
-from kanop.solvers.sphere.vectors import divergence_hat, scaled, values, wind
+from kanop.solvers.sphere.vectors import divergence_hat, wind
 
 __all__ = ["ShallowWater"]
 
@@ -107,20 +106,22 @@ class ShallowWater(Equation[SphereGrid]):
         self, u_hat: Complex[Tensor, "b 3 l m"], grid: SphereGrid, t: float | Tensor
     ) -> Complex[Tensor, "b 3 l m"]:
         """Nine transforms: four to the points, five back."""
-        fields = pad(u_hat[:, :2], (0, 0, 0, 1))
-        made = grid.transform.synthesise(torch.cat([fields, wind(grid, u_hat[:, 1], u_hat[:, 2])], 1))
-        v = scaled(grid, made[:, 2:])
-        carried = torch.stack([made[:, 0] - self.mean, made[:, 1] + self._coriolis(grid)], 1)
-        fluxes = carried[:, :, None] * scaled(grid, v)[:, None]
-        head = 0.5 * v.square().sum(1, keepdim=True) + self._ground(grid)
-        hats = grid.transform.analyse(torch.cat([fluxes.flatten(1, 2), head], 1))
-        east, north = hats[:, 0:4:2], hats[:, 1:4:2]
-        carrying = -divergence_hat(grid, east, north)
-        turning = divergence_hat(grid, north[:, 1], -east[:, 1]) - grid.laplacian * hats[:, 4, :-1]
-        rate = torch.cat([carrying, turning[:, None]], 1)
+        geopotential, vorticity = grid.to_physical(u_hat[:, :2]).unbind(1)
+        v = grid.vectors.synthesise(wind(grid, u_hat[:, 1], u_hat[:, 2]))
+        carried = torch.stack([geopotential - self.mean, vorticity + self._coriolis(grid)], 1)
+        east, north = grid.vectors.analyse(carried[:, :, None] * v[:, None]).unbind(2)
+        head = grid.to_spectral(0.5 * v.square().sum(1) + self._ground(grid))
+        turning = divergence_hat(grid, north[:, 1], -east[:, 1]) - grid.laplacian * head
+        rate = torch.cat([-divergence_hat(grid, east, north), turning[:, None]], 1)
         if self.forcing is None:
             return rate
         return rate + force_hat(self.forcing, grid, self.degree, t, grid.spectral_shape[-1])
+
+    def speed(self, u_hat: Complex[Tensor, "b 3 l m"], grid: SphereGrid) -> Float[Tensor, "b 1"]:
+        """|v| + |√Φ − √Φ̄|: gravity waves about the mean depth are in the linear part."""
+        v = grid.vectors.synthesise(wind(grid, u_hat[:, 1], u_hat[:, 2])).square().sum(1).sqrt()
+        waves = grid.to_physical(u_hat[:, 0]).clamp_min(0).sqrt() - math.sqrt(self.mean)
+        return (v + waves.abs()).amax((-2, -1))[:, None]
 
     def _coriolis(self, grid: SphereGrid) -> Float[Tensor, "y x"]:
         """f at the points."""
@@ -174,7 +175,7 @@ class ShallowWater(Equation[SphereGrid]):
     def wind(self, u: Float[Tensor, "... 3 y x"], grid: SphereGrid) -> Float[Tensor, "... 2 y x"]:
         """(eastward, northward) wind of states."""
         u_hat = grid.to_spectral(u[..., 1:, :, :])
-        return values(grid, wind(grid, u_hat[..., 0, :, :], u_hat[..., 1, :, :]))
+        return grid.vectors.synthesise(wind(grid, u_hat[..., 0, :, :], u_hat[..., 1, :, :]))
 
     def invariants(self, u: Float[Tensor, "... 3 y x"], grid: SphereGrid) -> Mapping[str, Float[Tensor, "..."]]:
         """Mean geopotential; without viscosity and force the mean energy Φ (v² + Φ)/2 + Φ Φ_s, too."""

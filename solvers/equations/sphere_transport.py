@@ -6,16 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
-from torch.nn.functional import pad
 
 from kanop.solvers.equation import Constant, Derivatives, Equation
 from kanop.solvers.errors import check
 from kanop.solvers.sphere.flows import Flow, SolidRotation
 from kanop.solvers.sphere.grid import SphereGrid
-from kanop.solvers.sphere.vectors import divergence, scaled, slopes
 
 __all__ = ["SphereTransport"]
 
@@ -65,11 +62,9 @@ class SphereTransport(Equation[SphereGrid]):
         """−∇·(uv)."""
         if isinstance(t, Tensor):
             t = t[:, 0]
-        stream = slopes(grid, grid.to_spectral(self.flow(t, *grid.mesh())))
-        east, north = stream.unbind(-3)
-        made = grid.transform.synthesise(torch.stack([-north, east], -3))
-        u = grid.transform.synthesise(pad(u_hat, (0, 0, 0, 1)))
-        return -divergence(grid, u * scaled(grid, scaled(grid, made)))[:, None]
+        east, north = grid.gradient(grid.to_spectral(self.flow(t, *grid.mesh())))
+        u = grid.to_physical(u_hat[:, 0])
+        return -grid.divergence((-north * u, east * u))[:, None]
 
     def residual(self, D: Derivatives) -> dict[str, Tensor]:
         """∂u/∂t + v·∇u − κ Δu."""

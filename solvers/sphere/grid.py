@@ -16,7 +16,7 @@ from kanop.solvers.errors import KanopError, check, nearest
 from kanop.solvers.geometry import Geometry
 from kanop.solvers.sphere.nodes import NODES, latitudes
 from kanop.solvers.sphere.transform import Transform
-from kanop.solvers.sphere.vectors import divergence, scaled, slopes, values
+from kanop.solvers.sphere.vectors import divergence_hat, slopes
 
 __all__ = ["SphereGrid"]
 
@@ -132,6 +132,16 @@ class SphereGrid(Geometry):
         return torch.arange(self.degree + 1, dtype=self.dtype, device=self.device)
 
     @property
+    def spacing(self) -> tuple[float]:
+        """Length of a meridian over the number of latitudes: what a Courant number is measured with."""
+        return (math.pi * self.radius / self.shape[0],)
+
+    @cached_property
+    def k(self) -> tuple[Float[Tensor, "l m"]]:
+        """√(l(l + 1))/R, the wavenumber of all of a degree."""
+        return ((-self.laplacian).sqrt(),)
+
+    @property
     def numbers(self) -> tuple[Float[Tensor, "l 1"]]:
         """The degrees."""
         return (self.l,)
@@ -167,20 +177,25 @@ class SphereGrid(Geometry):
     def to_spectral(self, u: Float[Tensor, "... y x"]) -> Complex[Tensor, "... l m"]:
         """û_lm = ∫ u Y*_lm dΩ by quadrature: exact for degrees up to L; any leading axes."""
         self._check_tail(u, self.shape, "a field")
-        return self._tables(u).analyse(u)[..., :-1, :]
+        return self._scalars(u).analyse(u)
 
     def to_physical(self, u_hat: Complex[Tensor, "... l m"]) -> Float[Tensor, "... y x"]:
         """Values of the series at the points."""
         self._check_tail(u_hat, self.spectral_shape, "a spectrum")
-        return self._tables(u_hat).synthesise(torch.nn.functional.pad(u_hat, (0, 0, 0, 1)))
+        return self._scalars(u_hat).synthesise(u_hat)
 
     def gradient(self, u_hat: Complex[Tensor, "... l m"]) -> tuple[Float[Tensor, "... y x"], ...]:
-        """∇u along east and north; on nodes without poles."""
-        return tuple(values(self, slopes(self, u_hat)).unbind(-3))
+        """∇u along east and north; at a pole, of the meridian on which the point is."""
+        return tuple(self.vectors.synthesise(slopes(self, u_hat)).unbind(-3))
 
     def divergence(self, vector: Sequence[Float[Tensor, "... y x"]]) -> Complex[Tensor, "... l m"]:
-        """Coefficients of the divergence of (east, north); on nodes without poles."""
-        return divergence(self, scaled(self, torch.stack(tuple(vector), -3)))
+        """Coefficients of the divergence of (east, north)."""
+        return divergence_hat(self, *self.vectors.analyse(torch.stack(tuple(vector), -3)).unbind(-3))
+
+    def curl(self, vector: Sequence[Float[Tensor, "... y x"]]) -> Complex[Tensor, "... l m"]:
+        """Coefficients of the vertical component of the curl of (east, north)."""
+        east, north = vector
+        return self.divergence((north, -east))
 
     def resample(self, u: Float[Tensor, "... y x"], shape: Sequence[int]) -> Float[Tensor, "... v w"]:
         """Values of the series on other numbers of points of the same kind, up or down: exact if they carry it."""
@@ -207,14 +222,14 @@ class SphereGrid(Geometry):
         args = (self.shape, self.nodes, self.degree, self.radius)
         return SphereGrid(*args, dtype or self.dtype, self.device if device is None else device)
 
-    def _tables(self, like: Tensor) -> Transform:
+    def _scalars(self, like: Tensor) -> Transform:
         """Tables of the precision and on the device of what is transformed."""
-        return _transform(self.nodes, self.shape, self.degree, like.real.dtype, like.device)
+        return _transform(self.nodes, self.shape, self.degree, self.degree, like.real.dtype, like.device)
 
     @property
-    def transform(self) -> Transform:
-        """Tables for one degree more than L, which the components of a vector have."""
-        return _transform(self.nodes, self.shape, self.degree, self.dtype, self.device)
+    def vectors(self) -> Transform:
+        """Between components of a vector field and the series, of degree L + 1, of cos φ times (there), over (back)."""
+        return _transform(self.nodes, self.shape, self.degree + 1, self.degree, self.dtype, self.device, True)
 
 
 def _largest(nodes: str, shape: Sequence[int], factors: int) -> int:
@@ -224,6 +239,4 @@ def _largest(nodes: str, shape: Sequence[int], factors: int) -> int:
     return max(0, min(integrated // (factors + 1), rows - 1, (columns - 1) // (factors + 1)))
 
 
-@lru_cache(maxsize=16)
-def _transform(nodes: str, shape: tuple[int, int], degree: int, dtype: torch.dtype, device: torch.device) -> Transform:
-    return Transform(nodes, shape, degree + 1, degree, dtype, device)
+_transform = lru_cache(maxsize=16)(Transform)

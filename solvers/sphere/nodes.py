@@ -80,10 +80,13 @@ def latitudes(kind: str, n: int) -> tuple[Float[Tensor, " n"], Float[Tensor, " n
     return torch.tensor(x[::-1].copy()), torch.tensor(weights)
 
 
-def legendre(degree: int, order: int, x: Float[Tensor, " j"]) -> Float[Tensor, "l m j"]:
+def legendre(degree: int, order: int, x: Float[Tensor, " j"], secant: bool = False) -> Float[Tensor, "l m j"]:
     r"""P̄_lm(x) for l ≤ degree, m ≤ order: Y_lm = P̄_lm(sin φ) e^{imλ} is orthonormal on the unit sphere; 0 for l < m.
 
     With the Condon-Shortley phase (−1)^m. By the recurrence in l, which is stable; values below 1e-308 become 0.
+
+    `secant` gives P̄_lm / cos φ. At a pole that is the limit for m ≥ 1, and 0 for m = 0: in components of a vector field
+    no circle about a pole has a mean.
 
     Reference: Holmes and Featherstone 2002, doi:10.1007/s00190-002-0216-2.
     """
@@ -91,9 +94,12 @@ def legendre(degree: int, order: int, x: Float[Tensor, " j"]) -> Float[Tensor, "
     ratios = torch.cat([torch.tensor([1 / (4 * math.pi)], dtype=torch.float64), (2 * m[1:] + 1) / (2 * m[1:])])
     # Of the sectoral ones logarithms add up: their product may leave the range of numbers on the way.
     log = 0.5 * (
-        torch.cumsum(torch.log(ratios), 0)[:, None] + m[:, None] * torch.log((1 - x) * (1 + x)).clamp_min(-1e4)
+        torch.cumsum(torch.log(ratios), 0)[:, None]
+        + (m - int(secant))[:, None] * torch.log((1 - x) * (1 + x)).clamp_min(-1e4)
     )
     sectoral = (1 - 2 * (m % 2))[:, None] * torch.exp(log)
+    if secant:
+        sectoral[0] = torch.where(x.abs() < 1, sectoral[0], 0)
     table = torch.zeros(degree + 1, order + 1, len(x), dtype=torch.float64)
     for l in range(degree + 1):
         if l <= order:

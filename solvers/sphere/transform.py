@@ -44,17 +44,25 @@ class Transform:
     shape : numbers of latitudes, from north to south, and of longitudes
     degree, order : the largest l and m; order ≤ degree, order < longitudes / 2
     dtype, device : of the tables, which are made in double precision
+    secant : of P̄_lm / cos φ instead of P̄_lm: û ↦ u/cos φ, and u ↦ û of u/cos φ
 
     Both ways are differentiable any number of times, and keep nothing for it. A compiler leaves them as they are.
     """
 
     def __init__(
-        self, kind: str, shape: tuple[int, int], degree: int, order: int, dtype: torch.dtype, device: torch.device
+        self,
+        kind: str,
+        shape: tuple[int, int],
+        degree: int,
+        order: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        secant: bool = False,
     ) -> None:
         self.shape, self.degree, self.order = shape, degree, order
         self.half = (shape[0] + 1) // 2
         x, weights = latitudes(kind, shape[0])
-        table = legendre(degree, order, x[: self.half])
+        table = legendre(degree, order, x[: self.half], secant)
         weights = 2 * math.pi * weights[: self.half]
         self.synthesis, self.analysis = [], []
         there, back, count = torch.zeros(degree + 1, order + 1, dtype=torch.long), [], 0

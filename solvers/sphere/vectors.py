@@ -16,12 +16,10 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from kanop.solvers.errors import check
-
 if TYPE_CHECKING:
     from kanop.solvers.sphere.grid import SphereGrid
 
-__all__ = ["curl", "divergence", "divergence_hat", "scaled", "slopes", "values", "wind"]
+__all__ = ["divergence_hat", "slopes", "wind"]
 
 
 def slopes(grid: SphereGrid, f_hat: Complex[Tensor, "... l m"]) -> Complex[Tensor, "... 2 k m"]:
@@ -39,32 +37,10 @@ def wind(
     return torch.stack([east - stream_north, north + stream_east], -3)
 
 
-def values(grid: SphereGrid, vector_hat: Complex[Tensor, "... 2 k m"]) -> Float[Tensor, "... 2 y x"]:
-    """A vector field from the coefficients of cos φ times its components."""
-    return scaled(grid, grid.transform.synthesise(vector_hat))
-
-
-def scaled(grid: SphereGrid, vector: Float[Tensor, "... 2 y x"]) -> Float[Tensor, "... 2 y x"]:
-    """The vector over cos φ."""
-    return vector * _secant(grid)
-
-
-def divergence(grid: SphereGrid, vector: Float[Tensor, "... 2 y x"]) -> Complex[Tensor, "... l m"]:
-    """Coefficients of the divergence of a field, of which the components over cos φ are given."""
-    east, north = grid.transform.analyse(vector).unbind(-3)
-    return divergence_hat(grid, east, north)
-
-
-def curl(grid: SphereGrid, vector: Float[Tensor, "... 2 y x"]) -> Complex[Tensor, "... l m"]:
-    """Coefficients of the vertical component of the curl of a field, of which the components over cos φ are given."""
-    east, north = grid.transform.analyse(vector).unbind(-3)
-    return divergence_hat(grid, north, -east)
-
-
 def divergence_hat(
     grid: SphereGrid, east: Complex[Tensor, "... k m"], north: Complex[Tensor, "... k m"]
 ) -> Complex[Tensor, "... l m"]:
-    """The same from coefficients of degrees up to L + 1 of the components over cos φ."""
+    """Coefficients of the divergence of a field, from those, up to L + 1, of its components over cos φ."""
     up, down = _ladder(grid)
     # The adjoint of `_north`, and of ∂/∂λ.
     total = 1j * grid.m * east[..., :-1, :] + down * north[..., 1:, :]
@@ -84,14 +60,3 @@ def _ladder(grid: SphereGrid) -> tuple[Float[Tensor, "d m"], Float[Tensor, "l m"
     l = torch.arange(grid.degree + 2, dtype=torch.float64, device=grid.device)[:, None]
     epsilon = ((l**2 - grid.m.double() ** 2).clamp_min(0) / (4 * l**2 - 1).abs()).sqrt()
     return ((l + 1) * epsilon)[1:-1].to(grid.dtype), (l[:-1] * epsilon[1:]).to(grid.dtype)
-
-
-@lru_cache(maxsize=16)
-def _secant(grid: SphereGrid) -> Float[Tensor, "y 1"]:
-    cosine = torch.cos(grid.points[0].double())
-    check(
-        float(cosine.min()) > 1e-6,
-        f"vectors have no components at a pole, and {grid.nodes} nodes have points there: take nodes='gauss', and "
-        "resample what you keep",
-    )
-    return (1 / cosine).to(grid.dtype)[:, None]
