@@ -17,6 +17,7 @@ from kanop.operators.neuralop_tfno import TFNO
 from kanop.operators.neuralop_uno import UNO
 from kanop.operators.normaliser import Normaliser
 from kanop.operators.resnet import ResNet
+from kanop.operators.s2_transformer import S2Transformer
 from kanop.operators.sfno import SFNO, SphereBlock
 from kanop.operators.unet import UNet
 
@@ -40,6 +41,7 @@ __all__ = [
     "NeuralopFNO",
     "Normaliser",
     "ResNet",
+    "S2Transformer",
     "SphereBlock",
     "UNet",
     "load_neuralop_weights",

@@ -10,18 +10,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from kanop.operators.inputs import check_input
+from kanop.operators.single_precision import SinglePrecision
 from kanop.solvers import FieldSpec
 from kanop.solvers.errors import check
 
 __all__ = ["NeuralopModel", "wall_padding"]
 
 
-class NeuralopModel(nn.Module, ABC):
+class NeuralopModel(SinglePrecision, ABC):
     r"""G(u) = M(u): a model M of `neuralop.models` as a map of (b, c_in, *x), single precision only.
 
     The library is loaded when the first model is built; what it prints, the filters that it adds to the process'
@@ -46,8 +46,6 @@ class NeuralopModel(nn.Module, ABC):
     Kossaifi et al. 2024, arXiv 2412.10354 (the library, release 2.0.0).
     """
 
-    single_precision = True
-
     @abstractmethod
     def __init__(self, spec: FieldSpec, make: Callable[[Any], nn.Module]) -> None:
         super().__init__()
@@ -60,15 +58,6 @@ class NeuralopModel(nn.Module, ABC):
         """Apply the operator to a batch of inputs."""
         check_input(u, self.spec, type(self).__name__)
         return self.model(u)[:, : self.spec.out_channels]
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> NeuralopModel:
-        # `.double()` would cast the complex weights to real ones, silently: half of every kernel gone.
-        dtype = fn(torch.zeros((), dtype=torch.float32)).dtype
-        check(
-            dtype == torch.float32,
-            f"{type(self).__name__} of neuraloperator works in float32 only, it cannot become {dtype}; use FNO",
-        )
-        return super()._apply(fn, recurse)
 
 
 def wall_padding(spec: FieldSpec, padding: float) -> list[float] | None:

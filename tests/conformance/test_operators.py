@@ -7,7 +7,7 @@ import torch
 import yaml
 from torch import nn
 
-from kanop.builder import build
+from kanop.builder import build, locate
 from kanop.config import choices
 from kanop.kan import Chebyshev
 from kanop.layers import Continuation, LocalKernels
@@ -31,6 +31,7 @@ from kanop.operators import (
     NeuralopFNO,
     Normaliser,
     ResNet,
+    S2Transformer,
     SphereBlock,
     UNet,
 )
@@ -98,6 +99,7 @@ SPHERES = {
     "sfno_with_all": lambda spec: SFNO(spec, [5, 3], 6, 2, SphereBlock(1.5, "instance"), True, 1.5),
     "kan_sfno": lambda spec: SFNO(spec, hidden_channels=6, n_layers=2, block=SphereBlock(basis=Chebyshev(3))),
     "local_sfno": lambda spec: SFNO(spec, hidden_channels=6, n_layers=2, block=SphereBlock(local=[LocalKernels()])),
+    "s2_transformer": lambda spec: S2Transformer(spec, 8, 1),
     "flat_fno": OPERATORS["fno"],
     "flat_unet": OPERATORS["unet"],
 }
@@ -112,7 +114,8 @@ def test_conforms_on_spheres(operator, nodes):
 @pytest.mark.parametrize("name", sorted(choices("operator")))
 def test_every_configuration_that_ships_makes_an_operator(name):
     tree = yaml.safe_load(choices("operator")[name].read_text())
-    grid = SphereGrid((16, 32)) if "sfno" in name else Grid([32] * len(tree.get("n_modes") or [0, 0]))
+    flat = Grid([32] * len(tree.get("n_modes") or [0, 0]))
+    grid = SphereGrid((16, 32)) if hasattr(locate(tree["_target_"]), "lives_on_spheres") else flat
     spec = FieldSpec(grid, ["u"])
     assert build(tree, trusted=False, spec=spec)(torch.randn(1, 1, *spec.grid.shape)).shape == (1, 1, *spec.grid.shape)
 

@@ -171,7 +171,7 @@ def test_the_base_makes_no_operator():
         (lambda s: GINO(s, (4, 4), latent=(4, 4), radius=0.1), "reach no neighbour on an axis of 4 points"),
         (lambda s: CODANO(FieldSpec(Grid((16,)), ["u"]), (4,)), "2 or 3 axes, got 1"),
         (lambda s: LocalNO(s, (4, 4), padding=-1.0), "padding"),
-        (lambda s: LocalNO(s, (4, 4), 4).double(), "LocalNO of neuraloperator works in float32 only"),
+        (lambda s: LocalNO(s, (4, 4), 4).double(), "LocalNO of its library works in float32 only"),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):

@@ -164,6 +164,7 @@ def library(grid, kernels, weight):
 
     kind = {"gauss": "legendre-gauss"}.get(grid.nodes, grid.nodes)
     points = {"grid_in": kind, "grid_out": kind, "theta_cutoff": kernels.reach * math.pi / (grid.shape[0] - 1)}
+    points["basis_norm_mode"] = "mean"
     layer = DiscreteContinuousConvS2(2, 3, grid.shape, grid.shape, kernels.shape, kernels.basis, bias=False, **points)
     with torch.no_grad():
         layer.weight.copy_(weight)
