@@ -12,6 +12,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from kanop.layers.spherical_parts import spherical_part
 from kanop.solvers import SphereGrid
 from kanop.solvers.errors import check, nearest
 
@@ -120,14 +121,14 @@ def _tables(shape: tuple[int, int], nodes: str, kernels: tuple[LocalKernels, ...
 
 def _answers(shape: tuple[int, int], nodes: str, kernels: LocalKernels) -> Float[Tensor, "k y n x"]:
     """What each kernel makes, at all points, of a unit impulse at the first longitude of row n."""
-    from torch_harmonics import DiscreteContinuousConvS2
-
     kind = {"gauss": "legendre-gauss", "lobatto": "lobatto", "equiangular": "equiangular"}[nodes]
     cutoff = kernels.reach * math.pi / (shape[0] - 1)
     # The norm's default differs between versions.
     points = {"grid_in": kind, "grid_out": kind, "theta_cutoff": cutoff, "basis_norm_mode": "mean"}
     with torch.random.fork_rng(devices=[]):
-        layer = DiscreteContinuousConvS2(1, 1, shape, shape, kernels.shape, kernels.basis, bias=False, **points)
+        layer = spherical_part("DiscreteContinuousConvS2", "0.7")(
+            1, 1, shape, shape, kernels.shape, kernels.basis, bias=False, **points
+        )
     impulses = torch.zeros(shape[0], 1, *shape)
     impulses[torch.arange(shape[0]), 0, torch.arange(shape[0]), 0] = 1
     answers = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from kanop.layers.spherical_parts import spherical_part
 from kanop.operators.inputs import check_input
 from kanop.operators.single_precision import SinglePrecision
 from kanop.solvers import FieldSpec, KanopError, SphereGrid
@@ -72,9 +73,8 @@ class S2Transformer(SinglePrecision):
         )
         self.spec, self.hidden_channels, self.n_layers = spec, hidden_channels, n_layers
         self.scale_factor, self.attention = scale_factor, attention
-        from torch_harmonics.examples.models import SphericalTransformer
-
-        self.model = SphericalTransformer(
+        make = spherical_part("SphericalTransformer", "0.8", "torch_harmonics.examples.models")
+        self.model = make(
             img_size=grid.shape,
             grid={"gauss": "legendre-gauss"}.get(grid.nodes, grid.nodes),
             grid_internal="legendre-gauss",

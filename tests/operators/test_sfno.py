@@ -9,6 +9,7 @@ import torch
 
 from kanop.kan import Chebyshev
 from kanop.layers import DegreeFilter, LocalKernels, SphereLocalConv
+from kanop.layers.spherical_parts import spherical_part
 from kanop.operators import SFNO, SphereBlock
 from kanop.solvers import FieldSpec, Grid, KanopError, SphereGrid
 from kanop.testing.claims import check_learns
@@ -156,6 +157,13 @@ def test_what_makes_no_sense_is_refused(given, message):
 def test_blocks_that_make_no_sense_are_refused(make, message):
     with pytest.raises(KanopError, match=message):
         make()
+
+
+def test_what_the_installed_library_lacks_is_named_with_its_version():
+    with pytest.raises(KanopError, match=r"torch-harmonics 0\.\S+ has no torch_harmonics\.Tesseral, .* since 9\.1"):
+        spherical_part("Tesseral", "9.1")
+    with pytest.raises(KanopError, match=r"has no torch_harmonics\.nowhere\.Tesseral"):
+        spherical_part("Tesseral", "9.1", "torch_harmonics.nowhere")
 
 
 def library(grid, kernels, weight):
