@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "measure a run: errors, spectra, resolutions, speed-up at equal error",
     "report": "write a run's report: one HTML file that works offline",
     "demo": "generate, train, evaluate and report, small, in about two minutes",
+    "solve": "solve an equation by a physics-informed network, and compare it with the reference",
     "verify": "check the laws of an equation or an operator, yours too, and the order of the schemes",
     "benchmark": "run the cells of a benchmark that are not there yet, and print its table",
     "gallery": "solve and draw one picture an equation",

@@ -11,6 +11,7 @@ from kanop.solvers.equations.fisher_kpp import FisherKPP
 from kanop.solvers.equations.fitzhugh_nagumo import FitzHughNagumo
 from kanop.solvers.equations.ginzburg_landau import GinzburgLandau
 from kanop.solvers.equations.gray_scott import GrayScott
+from kanop.solvers.equations.helmholtz import Helmholtz
 from kanop.solvers.equations.heterogeneous_diffusion import CosineMedium, HeterogeneousDiffusion
 from kanop.solvers.equations.kdv import KortewegDeVries
 from kanop.solvers.equations.kuramoto_sivashinsky import KuramotoSivashinsky
@@ -34,6 +35,7 @@ __all__ = [
     "FitzHughNagumo",
     "GinzburgLandau",
     "GrayScott",
+    "Helmholtz",
     "HeterogeneousDiffusion",
     "KortewegDeVries",
     "KuramotoSivashinsky",
