@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -111,7 +112,7 @@ class SOAP(Minimiser):
 
 @dataclass(frozen=True)
 class LBFGS(Minimiser):
-    """Quasi-Newton with a short memory and Wolfe's strong conditions, by torch.
+    """Quasi-Newton with a short memory and Wolfe's strong conditions, by scipy.
 
     Parameters
     ----------
@@ -128,57 +129,66 @@ class LBFGS(Minimiser):
         check_steps(self.iterations, self.redraw)
 
     def run(self, objective: Objective, watch: Watch) -> str:
-        optimiser = torch.optim.LBFGS(
-            objective.parameters(),
-            max_iter=1,
-            tolerance_grad=0.0,
-            tolerance_change=0.0,
-            history_size=self.memory,
-            line_search_fn="strong_wolfe",
-        )
-        best, before = objective.vector(), math.inf
+        from scipy.optimize import OptimizeResult, minimize
 
-        def closure() -> Tensor:
-            optimiser.zero_grad()
-            loss = objective.loss()
-            loss.backward()
-            return loss
+        good, done = objective.vector(), 0
+        why: str | None = None
 
-        for iteration in range(self.iterations):
-            if iteration and iteration % self.redraw == 0:
-                objective.redraw()
-            loss = float(optimiser.step(closure))
-            if not math.isfinite(loss):
-                objective.put(best)
-                return f"the loss was not finite after {iteration} iterations: the last good state is kept"
-            why = watch(loss)
-            if why is None and loss == before:
-                why = f"no step lowers the loss after {iteration} iterations"
+        def slope(at: Any) -> tuple[float, Any]:
+            loss, gradient = objective.slope(torch.from_numpy(at))
+            return loss, gradient.numpy()
+
+        def callback(intermediate_result: OptimizeResult) -> None:
+            nonlocal good, why
+            good = torch.from_numpy(intermediate_result.x.copy())
+            why = watch(float(intermediate_result.fun))
             if why is not None:
-                return why
-            best, before = objective.vector(), loss
-        return f"all {self.iterations} iterations done"
+                raise StopIteration
+
+        limits = {"maxcor": self.memory, "maxls": 50, "maxfun": 10**9, "ftol": 0.0, "gtol": 0.0}
+        while done < self.iterations:
+            if done:
+                objective.redraw()
+            chunk = min(self.redraw, self.iterations - done)
+            options = {**limits, "maxiter": chunk}
+            made = minimize(slope, good.numpy(), jac=True, method="L-BFGS-B", callback=callback, options=options)
+            done += made.nit
+            objective.put(good)
+            if why is not None:
+                return _settled(objective, good, why)
+            if made.nit < chunk:
+                return _settled(objective, good, f"no step lowers the loss after {done} iterations: {made.message}")
+        return _settled(objective, good, f"all {self.iterations} iterations done")
 
 
 def _descend(optimiser: torch.optim.Optimizer, steps: int, redraw: int, objective: Objective, watch: Watch) -> str:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    best = objective.vector()
+    good, why = objective.vector(), None
     for step in range(steps):
         if step and step % redraw == 0:
             objective.redraw()
         optimiser.zero_grad()
         loss = objective.loss()
         if not bool(torch.isfinite(loss)):
-            objective.put(best)
-            return f"the loss was not finite at step {step}: the last good state is kept"
-        best = objective.vector()
+            break
+        good = objective.vector()
         loss.backward()
         optimiser.step()
         schedule.step()
         why = watch(float(loss.detach()))
         if why is not None:
-            return why
-    return f"all {steps} steps done"
+            break
+    return _settled(objective, good, why or f"all {steps} steps done")
+
+
+def _settled(objective: Objective, good: Tensor, why: str) -> str:
+    """Why it stopped, and back to the last good state where the one that was reached is none."""
+    with torch.no_grad():
+        fine = all(bool(p.isfinite().all()) for p in objective.parameters())
+    if fine and bool(torch.isfinite(objective.loss().detach())):
+        return why
+    objective.put(good)
+    return "the loss was not finite: the last good state is kept"
 
 
 def check_steps(steps: int, redraw: int) -> None:

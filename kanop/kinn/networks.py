@@ -145,8 +145,12 @@ class GatedPerceptron(nn.Module):
         self.last = Perceptron((width, outputs))
 
     def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
-        """Apply the network."""
-        return self.push_jet(Jet(x)).value
+        """Apply the network; in operations that can be differentiated again, as those of jets cannot."""
+        a, b = (encoding(x) for encoding in self.encodings)
+        h = self.first(x)
+        for gate in self.gates:
+            h = gate(h) * (a - b) + b
+        return self.last(h)
 
     def push_jet(self, u: Jet) -> Jet:
         """The same with derivatives."""

@@ -45,18 +45,22 @@ class SSBroyden(Minimiser):
         f, g = objective.slope(x)
         check(math.isfinite(f), "the loss is not finite at the start")
         inverse, fresh = torch.eye(len(x), dtype=x.dtype, device=x.device), True
+        # So that the first step tried has about unit length.
+        before = f + float(g.norm()) / 2
         for iteration in range(self.iterations):
             if iteration and iteration % self.redraw == 0:
                 objective.redraw()
                 f, g = objective.slope(x)
-            found = _wolfe(objective, x, -(inverse @ g), f, g)
+                before = f + float(g.norm()) / 2
+            found = _wolfe(objective, x, -(inverse @ g), f, g, before)
             if found is None and not fresh:
                 # What was learnt of the curvature does not help any more.
                 inverse, fresh = torch.eye(len(x), dtype=x.dtype, device=x.device), True
-                found = _wolfe(objective, x, -g, f, g)
+                found = _wolfe(objective, x, -g, f, g, f + float(g.norm()) / 2)
             if found is None:
                 objective.put(x)
                 return f"no step along the gradient lowers the loss after {iteration} iterations"
+            before = f
             step, new, f, slope = found
             _update(inverse, new - x, slope - g, g, step, fresh, self.scaled)
             x, g, fresh = new, slope, False
@@ -94,9 +98,12 @@ def _update(inverse: Tensor, s: Tensor, y: Tensor, g: Tensor, step: float, fresh
 
 
 def _wolfe(
-    objective: Objective, x: Tensor, direction: Tensor, f: float, g: Tensor
+    objective: Objective, x: Tensor, direction: Tensor, f: float, g: Tensor, before: float
 ) -> tuple[float, Tensor, float, Tensor] | None:
-    """A step that fulfils Wolfe's strong conditions, what it leads to, its loss and gradient; None if none is found."""
+    """A step that fulfils Wolfe's strong conditions, what it leads to, its loss and gradient; None if none is found.
+
+    `before` is the loss one step ago, from which the first step to be tried is told.
+    """
     from scipy.optimize import line_search
 
     seen: dict[bytes, tuple[float, Tensor]] = {}
@@ -119,6 +126,7 @@ def _wolfe(
             direction.numpy(),
             g.numpy(),
             f,
+            before,
             maxiter=20,
         )[0]
     if step is None:

@@ -133,11 +133,11 @@ def test_a_watch_stops_it_with_its_reason(minimiser):
 def test_a_problem_is_solved_the_same_way_twice_and_to_the_optimisers_limit():
     case = Sines((1, 1), 0.0)
     reference = case.reference()
-    stages = [Adam(100), SSBroyden(400, redraw=200)]
-    one, other = (solve_problem(case.problem(), MLP(10, 2), Strong(400), stages) for _ in range(2))
+    stages = [Adam(100), SSBroyden(200, redraw=100)]
+    one, other = (solve_problem(case.problem(), MLP(8, 2), Strong(300), stages) for _ in range(2))
     assert [loss for _, loss in one.history] == [loss for _, loss in other.history]
     error = case.problem().error(one.unknowns, reference.points)["u"]
-    assert error <= 1e-3
+    assert error <= 3e-3
     assert len(one.reasons) == 2
 
 

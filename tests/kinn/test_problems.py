@@ -129,10 +129,13 @@ def test_problems_that_make_no_sense_are_refused(make, message):
         make()
 
 
-@pytest.mark.parametrize("case", [BurgersShock(), KdVWaves(), FastAdvection(), Sines()], ids=str)
+CASES = [BurgersShock(), pytest.param(KdVWaves(), marks=pytest.mark.slow), FastAdvection(), Sines()]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_references_state_their_error_and_fulfil_the_conditions(case):
     problem, reference = case.problem(), case.reference()
-    assert reference.error <= 1e-8
+    assert reference.error <= 1e-6
     problem.domain.require(reference.points[:, 1:])
     assert bool(reference.values.isfinite().all())
     if problem.exact is None and "u" in problem.given:

@@ -33,7 +33,7 @@ class BurgersShock(Case):
         return Problem(Burgers(self.nu), Box([-1.0], [1.0]), (0.0, 1.0), given={"u": lambda t, x: _start(x)})
 
     def reference(self) -> Reference:
-        t, x = torch.linspace(0, 1, 101, dtype=torch.float64)[1:], torch.linspace(-1, 1, 257, dtype=torch.float64)
+        t, x = torch.linspace(0, 1, 51, dtype=torch.float64)[1:], torch.linspace(-1, 1, 201, dtype=torch.float64)
         found = []
         for nodes in (4096, 2048):
             grid = Grid((nodes,), (2.0,), origin=(-1.0,))
