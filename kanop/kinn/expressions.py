@@ -49,7 +49,7 @@ class Expression(Tensor):
         """The derivative `index` at the points."""
         raise NotImplementedError
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return f"{type(self).__name__}(…)"
 
     def derivative(self, index: Index) -> Expression:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kanop.builder import check_tree
 from kanop.cli import COMMANDS, main
 from kanop.config import CONFIGS, check_groups, choices, compose, groups
 from kanop.overrides import check_overrides
@@ -82,7 +83,10 @@ def test_every_choice_composes_and_fits_the_classes_it_names() -> None:
     given["well"] = ["data.path=x"]
     for group in groups():
         for name in choices(group):
-            check_groups(compose("train", [f"{group}={name}", *given.get(name, [])]))
+            if group in ("problem", "network", "form", "first", "minimiser"):
+                check_tree(compose("solve", [f"{group}={name}"])[group], trusted=True, where=group)
+            else:
+                check_groups(compose("train", [f"{group}={name}", *given.get(name, [])]))
 
 
 def test_every_choice_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
