@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -23,11 +24,20 @@ def alone(measure: Callable[[dict[str, Any]], dict[str, Any]], cell: dict[str, A
 def _hold(threads: int) -> None:
     import torch
 
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # A measurement whose command was killed would go on, unseen, beside the next one.
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     torch.set_num_threads(threads)
     # JAX sizes its pool by the cores it may use, whatever its flags say.
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[-threads:])
+
+
+def _follow(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager
