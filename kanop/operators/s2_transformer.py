@@ -45,6 +45,7 @@ class S2Transformer(SinglePrecision):
 
     Examples
     --------
+    >>> import torch
     >>> model = S2Transformer(FieldSpec(SphereGrid((8, 16)), ["u"]), hidden_channels=8, n_layers=1)
     >>> model(torch.randn(2, 1, 8, 16)).shape
     torch.Size([2, 1, 8, 16])

@@ -32,6 +32,7 @@ class SphereTransport(Equation[SphereGrid]):
 
     Examples
     --------
+    >>> import torch
     >>> from kanop.solvers import SphereGrid, solve
     >>> sphere = SphereGrid((24, 48))
     >>> u0 = torch.cos(sphere.mesh()[1])[None, None] * torch.cos(sphere.mesh()[0])
