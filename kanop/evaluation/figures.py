@@ -119,7 +119,7 @@ def _spectra(evaluation: Evaluation) -> str:
         axes.set_xlim(0, len(entry["truth"]) * 1.05)
         if operator["n_modes"]:
             _mark(axes, min(operator["n_modes"]) / 2, "highest mode kept")
-        _mark(axes, min(problem["shape"]) / 2, "training grid's Nyquist")
+        _mark(axes, problem.get("highest", min(problem["shape"]) // 2), "training grid's highest")
         if evaluation.kind == "rollout":
             axes.set_title(f"t = {entry['time']:.4g}")
     panels[0].set_ylabel("energy E(κ)")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kanop.evaluation.speedup import Cell
 from kanop.evaluation.truth import Truth
+from kanop.solvers import SphereGrid
 
 __all__ = ["cell", "setting"]
 
@@ -54,6 +55,7 @@ def _problem(recipe: Any, truth: Truth) -> dict[str, Any]:
         "n_out": spec.n_out,
         "dt": spec.dt,
         "shape": list(truth.grid.shape),
+        "highest": truth.grid.degree if isinstance(truth.grid, SphereGrid) else min(truth.grid.shape) // 2,
         "lengths": list(getattr(truth.grid, "lengths", ())),
         "boundaries": list(truth.grid.boundaries),
         "origin": list(getattr(truth.grid, "origin", ())),
