@@ -59,7 +59,7 @@ class SphereLocalConv(nn.Module):
     """v_o(x) = Σ_c Σ_k W_ock ∫ ψ_k(x, y) u_c(y) dy, or ∫ ψ_k(x, y) (u_c(y) − u_c(x)) dy for differences.
 
     The kernels are torch-harmonics'; as they reach over few latitudes and turn with the longitude, the convolution is
-    a narrow matrix for each wave of the longitudes, which costs about as much as a transform. Kernels are aligned with
+    a narrow matrix for each wave of the longitudes. Kernels are aligned with
     north: the layer commutes with turns about the axis alone.
 
     Parameters

@@ -21,7 +21,7 @@ class S2Transformer(SinglePrecision):
 
     E and D are convolutions with local kernels between the data's points and fewer Gauss' latitudes, A_i attention and
     a pointwise network. The library's class is tied to the points that it is made for: inputs at another resolution
-    are taken there and back by their harmonics. On a CPU a step takes some thirty times that of an `SFNO`.
+    are taken there and back by their harmonics. On a CPU it is far slower than an `SFNO`.
 
     Parameters
     ----------
