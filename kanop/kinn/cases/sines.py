@@ -34,7 +34,7 @@ class Sines(Case):
     def __post_init__(self) -> None:
         object.__setattr__(self, "waves", tuple(self.waves))
         good = len(self.waves) == 2 and all(a == int(a) and a >= 1 for a in self.waves)
-        check(good, f"waves are two whole numbers, got {self.waves}")
+        check(good, f"waves are two whole numbers of at least 1, got {self.waves}")
 
     def problem(self) -> Problem:
         a, b = (math.pi * wave for wave in self.waves)
