@@ -99,13 +99,12 @@ def _draw(path: Path, problem: Problem, solution: Solution, reference: Reference
     import torch
     from matplotlib.figure import Figure
 
-    from kanop.kinn.strong import Residuals
+    from kanop.kinn.strong import residual_size
 
     points, first = reference.points, int(problem.times is None)
     with torch.no_grad():
         u = solution.unknowns(points)[:, 0]
-    parts = [Residuals(problem, solution.unknowns, chunk)() for chunk in points.split(2000)]
-    residual = torch.cat([torch.stack(list(part.values())).norm(dim=0).detach() for part in parts])
+    residual = residual_size(problem, solution.unknowns, points)
     names = ("t", "x", "y", "z")[first:]
     figure = Figure(figsize=(14, 3.4), layout="constrained")
     axes = figure.subplots(1, 4)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kanop.solvers import Derivatives
 
-__all__ = ["AutogradDerivatives"]
+__all__ = ["AutogradDerivatives", "derivative"]
 
 
 class AutogradDerivatives(Derivatives):
@@ -46,13 +46,13 @@ class AutogradDerivatives(Derivatives):
         return self._time
 
     def t(self, f: Tensor) -> Tensor:
-        return _derivative(f, self._time)
+        return derivative(f, self._time)
 
     def grad(self, f: Tensor) -> tuple[Tensor, ...]:
-        return tuple(_derivative(f, x) for x in self._coordinates)
+        return tuple(derivative(f, x) for x in self._coordinates)
 
     def div(self, flux: Sequence[Tensor]) -> Tensor:
-        return torch.stack([_derivative(q, x) for q, x in zip(flux, self._coordinates, strict=True)]).sum(0)
+        return torch.stack([derivative(q, x) for q, x in zip(flux, self._coordinates, strict=True)]).sum(0)
 
     def flux(self, a: Tensor, f: Tensor) -> tuple[Tensor, ...]:
         return tuple(a * g for g in self.grad(f))
@@ -62,11 +62,12 @@ class AutogradDerivatives(Derivatives):
 
     def along(self, axis: int, f: Tensor, order: int = 1) -> Tensor:
         for _ in range(order):
-            f = _derivative(f, self._coordinates[axis])
+            f = derivative(f, self._coordinates[axis])
         return f
 
 
-def _derivative(f: Tensor, x: Tensor) -> Tensor:
+def derivative(f: Tensor, x: Tensor) -> Tensor:
+    """∂f/∂x point by point, to be differentiated again; 0 where f does not depend on x."""
     if not f.requires_grad:
         return torch.zeros_like(x)
     (gradient,) = torch.autograd.grad(f.sum(), x, create_graph=True, allow_unused=True)

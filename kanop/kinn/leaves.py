@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
+from kanop.kinn.derivatives import derivative
 from kanop.kinn.expressions import Expression, Index
 
 __all__ = ["Field", "Known"]
@@ -47,8 +48,5 @@ class Known(Expression):
             f = torch.as_tensor(self.function(*points), dtype=points[0].dtype).expand(points[0].shape)
             for axis, order in enumerate(index):
                 for _ in range(order):
-                    if not f.requires_grad:
-                        return torch.zeros_like(points[0])
-                    (g,) = torch.autograd.grad(f.sum(), points[axis], create_graph=True, allow_unused=True)
-                    f = torch.zeros_like(points[0]) if g is None else g
+                    f = derivative(f, points[axis])
         return f.detach()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -44,18 +42,18 @@ def draw(problem: Problem, count: int, sampler: str, generator: torch.Generator)
 
 def adapted(
     pool: Float[Tensor, "m i"],
-    size: Callable[[Tensor], Tensor],
+    sizes: Float[Tensor, " m"],
     count: int,
     power: float,
     floor: float,
     generator: torch.Generator,
 ) -> Float[Tensor, "n i"]:
-    """`count` of the points `pool`, by chance with weights |R|^power / mean |R|^power + floor (Wu et al. 2023).
+    """`count` of the points `pool` by chance: weights are |R|^power / mean |R|^power + floor, |R| the `sizes` there.
 
-    Reference: doi:10.1016/j.cma.2022.115671 (RAD).
+    Reference: Wu et al. 2023, doi:10.1016/j.cma.2022.115671 (RAD).
     """
-    sizes = size(pool).abs() ** power
-    weights = sizes / sizes.mean() + floor
+    powers = sizes.abs() ** power
+    weights = powers / powers.mean() + floor
     return pool[torch.multinomial(weights, count, generator=generator)]
 
 

@@ -19,7 +19,7 @@ from kanop.kinn.sampling import SAMPLERS, adapted, draw
 from kanop.kinn.unknowns import Unknowns
 from kanop.solvers.errors import check, nearest
 
-__all__ = ["Residuals", "Strong", "StrongObjective"]
+__all__ = ["Residuals", "Strong", "StrongObjective", "residual_size"]
 
 
 @dataclass(frozen=True)
@@ -85,16 +85,9 @@ class StrongObjective(Objective):
             points = draw(self.problem, form.points, form.sampler, self.generator)
         else:
             pool = draw(self.problem, form.pool * form.points, form.sampler, self.generator)
-            points = adapted(pool, self._size, form.points, form.adapt, form.floor, self.generator)
+            sizes = residual_size(self.problem, self.unknowns, pool)
+            points = adapted(pool, sizes, form.points, form.adapt, form.floor, self.generator)
         return Residuals(self.problem, self.unknowns, points)
-
-    def _size(self, points: Float[Tensor, "m i"]) -> Float[Tensor, " m"]:
-        """√Σ R² at points, a chunk at a time."""
-        sizes = []
-        for chunk in points.split(self.form.points):
-            parts = Residuals(self.problem, self.unknowns, chunk)()
-            sizes.append(torch.stack([r.detach() for r in parts.values()]).norm(dim=0))
-        return torch.cat(sizes)
 
 
 class Residuals:
@@ -132,3 +125,11 @@ class Residuals:
         """The residuals at the parameters as they are."""
         self.unknowns.differentiate(self.points, self._outputs, self._wanted)
         return {name: expression.at(self._zero).expand(len(self.points)) for name, expression in self._made.items()}
+
+
+def residual_size(
+    problem: Problem, unknowns: Unknowns, points: Float[Tensor, "n i"], chunk: int = 2000
+) -> Float[Tensor, " n"]:
+    """√Σ R² over the equations at points, without gradient, a chunk at a time."""
+    parts = [Residuals(problem, unknowns, some)() for some in points.split(chunk)]
+    return torch.cat([torch.stack([r.detach() for r in part.values()]).norm(dim=0) for part in parts])

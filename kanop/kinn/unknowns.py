@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kanop.kan.jets import jet
+from kanop.kinn.derivatives import derivative
 from kanop.kinn.expressions import Expression, Index
 from kanop.kinn.leaves import Field, Known
 from kanop.solvers.errors import check
@@ -107,9 +108,5 @@ class Unknowns(nn.Module):
         if index not in made:
             axis = max(i for i, n in enumerate(index) if n)
             lower = self._reach(tuple(n - (i == axis) for i, n in enumerate(index)), made, columns)
-            slopes = [
-                torch.autograd.grad(f.sum(), columns[axis], create_graph=True, allow_unused=True)[0]
-                for f in lower.unbind(1)
-            ]
-            made[index] = torch.stack([torch.zeros_like(columns[axis]) if s is None else s for s in slopes], 1)
+            made[index] = torch.stack([derivative(f, columns[axis]) for f in lower.unbind(1)], 1)
         return made[index]
