@@ -47,7 +47,7 @@ def solve(config: dict[str, Any]) -> None:
 
         def report(iteration: int, spent: float, loss: float, unknowns: Any) -> None:
             if spent - told[0] > 5 or iteration == 1:
-                told[:] = [spent, _error(unknowns, reference)]
+                told[:] = [spent, reference.distance(unknowns)]
                 left = duration(max(0.0, config["seconds"] - spent))
                 show(iteration, 0, f"loss 10^{loss:.2f}, error {told[1]:.2e}, at most {left} left: ")
 
@@ -66,7 +66,7 @@ def _write(run: Path, problem: Problem, solution: Solution, reference: Reference
     from kanop.datasets.durable import write_durably
     from kanop.scripts.console import say
 
-    error = _error(solution.unknowns, reference)
+    error = reference.distance(solution.unknowns)
     seconds = solution.history[-1][0] if solution.history else 0.0
     state = {name: value.contiguous() for name, value in solution.unknowns.state_dict().items()}
     write_durably(run / "model.safetensors", save(state, metadata={"format": "pt"}))
@@ -84,14 +84,6 @@ def _write(run: Path, problem: Problem, solution: Solution, reference: Reference
     _draw(run / "solution.png", problem, solution, reference)
     say(f"   relative L2 error {error:.2e} with {solution.parameters:,} parameters after {seconds:.0f} s")
     say(f"wrote {run / 'solution.png'}, {run / 'result.json'}")
-
-
-def _error(unknowns: Any, reference: Reference) -> float:
-    import torch
-
-    with torch.no_grad():
-        found = unknowns(reference.points)[:, : reference.values.shape[1]]
-    return float((found - reference.values).norm() / reference.values.norm())
 
 
 def _draw(path: Path, problem: Problem, solution: Solution, reference: Reference) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kanop.solvers.errors import KanopError
 
-__all__ = ["Expression", "Index", "below"]
+__all__ = ["Expression", "Index"]
 
 Index = tuple[int, ...]
 """Orders of a derivative along (t, x, y, …)."""
@@ -175,7 +175,7 @@ class Product(Expression):
         self.f, self.g = f, g
 
     def needs(self, index: Index) -> Iterator[tuple[Expression, Index]]:
-        for part in below(index):
+        for part in _below(index):
             if not (_constant(self.f) and any(part)) and not (_constant(self.g) and part != index):
                 yield from self.f.needs(part)
                 yield from self.g.needs(_difference(index, part))
@@ -186,7 +186,7 @@ class Product(Expression):
         if _constant(self.g):
             return self.f.at(index) * self.g.at((0,) * len(index))
         terms = []
-        for part in below(index):
+        for part in _below(index):
             term = self.f.at(part) * self.g.at(_difference(index, part))
             times = math.prod(math.comb(n, k) for n, k in zip(index, part, strict=True))
             terms.append(term if times == 1 else times * term)
@@ -220,7 +220,7 @@ def wrapped(value: Any) -> Expression:
     return Constant(value)
 
 
-def below(index: Index) -> Iterator[Index]:
+def _below(index: Index) -> Iterator[Index]:
     """All indices that are nowhere above `index`."""
     return product(*(range(n + 1) for n in index))
 

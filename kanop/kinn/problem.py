@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from kanop.kinn.architectures import Architecture
@@ -80,15 +79,6 @@ class Problem:
             network = architecture.make(inputs.features, len(self.fields))
         made = {name: Admissible(self.given.get(name), self._factor(name)) for name in self.fields}
         return Unknowns(made, nn.Sequential(inputs, network), steady).double()
-
-    def error(self, unknowns: nn.Module, points: Float[Tensor, "n i"]) -> dict[str, float]:
-        """‖u − exact‖/‖exact‖ of each field at points."""
-        check(self.exact is not None, "this problem has no exact solution")
-        with torch.no_grad():
-            found = unknowns(points)
-            truth = self.exact(*points.unbind(1)).reshape(len(points), -1)  # type: ignore[misc]
-        pairs = zip(self.fields, found.unbind(1), truth.unbind(1), strict=False)
-        return {name: float((u - v).norm() / v.norm()) for name, u, v in pairs}
 
     def _factor(self, name: str) -> Function | None:
         if name in self.factors:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from kanop.kinn.architectures import MLP, Architecture
 from kanop.kinn.minimisers import Adam, Minimiser
@@ -41,7 +40,7 @@ class Solution:
     @property
     def parameters(self) -> int:
         """How many numbers were sought."""
-        return _count(self.unknowns)
+        return sum(p.numel() for p in self.unknowns.parameters())
 
 
 def solve_problem(
@@ -101,7 +100,3 @@ def solve_problem(
         if time.monotonic() - begin > seconds:
             break
     return Solution(unknowns.eval(), history, reasons)
-
-
-def _count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())

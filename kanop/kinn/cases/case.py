@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from kanop.kinn.problem import Problem
 from kanop.kinn.sampling import draw
@@ -30,6 +30,12 @@ class Reference(NamedTuple):
     points: Float[Tensor, "n i"]
     values: Float[Tensor, "n c"]
     error: float
+
+    def distance(self, unknowns: nn.Module) -> float:
+        """‖u − values‖/‖values‖ of the first fields of `unknowns`, as many as there are values."""
+        with torch.no_grad():
+            found = unknowns(self.points)[:, : self.values.shape[1]]
+        return float((found - self.values).norm() / self.values.norm())
 
 
 class Case(ABC):
