@@ -80,6 +80,28 @@ def test_an_update_keeps_the_secant_and_stays_positive(scaled, fresh):
     assert torch.linalg.eigvalsh(inverse).min() > 0
 
 
+@pytest.mark.parametrize("stiffness", [0.003, 0.03, 0.3, 3.0])
+def test_the_inverse_is_that_of_the_hessian_of_broydens_family(stiffness):
+    """B ← τ (B − B s sᵀ B / sᵀBs + θ w wᵀ) + y yᵀ / yᵀs, written for the Hessian itself."""
+    generator = torch.Generator().manual_seed(0)
+    root, g = torch.randn(6, 6, generator=generator, dtype=F64), torch.randn(6, generator=generator, dtype=F64)
+    inverse = root @ root.T + torch.eye(6, dtype=F64)
+    s = -0.3 * inverse @ g
+    y = stiffness * torch.arange(1.0, 7.0, dtype=F64) * s
+    before = torch.linalg.inv(inverse)
+    bs, ys = before @ s, y @ s
+    b, h = s @ bs / ys, y @ inverse @ y / ys
+    a = b * h - 1
+    least = min(1.0, h * (1 - (a / (1 + a)).sqrt()))
+    theta = max((least - 1) / a, min(1 / least, (1 - b) / b))
+    most, spread = min(1.0, 1 / b), (1 + a * theta) ** (-1 / 5)
+    tau = min(most * spread, 1 + a * theta) if theta <= 0 else most * min(spread, 1 / theta)
+    w = (s @ bs).sqrt() * (y / ys - bs / (s @ bs))
+    want = tau * (before - torch.outer(bs, bs) / (s @ bs) + theta * torch.outer(w, w)) + torch.outer(y, y) / ys
+    _update(inverse, s, y, g, 0.3, False, True)
+    assert (torch.linalg.inv(inverse) - want).abs().max() <= 1e-9 * want.abs().max()
+
+
 def test_scaling_is_what_runs_when_it_is_asked_for():
     paths = []
     for scaled in (True, False):
